@@ -1,0 +1,83 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let settings: [SwiftSetting] = [.treatAllWarnings(as: .error)]
+let warnings: [CSetting] = [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]
+
+/// A library target of this package; the layer order is the order below.
+func layer(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
+  .testTarget(
+    name: name, dependencies: dependencies, path: "Tests/\(name)", resources: resources,
+    swiftSettings: settings)
+}
+
+let package = Package(
+  name: "apus",
+  products: [
+    .executable(name: "apus", targets: ["apus"]),
+    .executable(name: "apus-worker", targets: ["apus-worker"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+  ],
+  targets: [
+    // C access: module maps and thin wrappers.
+    .target(name: "CLinux", cSettings: warnings),
+    .target(
+      name: "COpenSSL", cSettings: warnings,
+      linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
+
+    // Pure: octets, time and decisions as values. Standard library only.
+    layer("Structures"),
+    layer("SIPMessage", ["Structures"]),
+    layer("SIPTransaction", ["Structures", "SIPMessage"]),
+    layer("SIPServer", ["Structures", "SIPMessage", "SIPTransaction"]),
+    layer("Configuration", ["Structures"]),
+    // ---------------------------------------------------------------- purity line
+    // Shell: input and output, no SIP rules.
+    layer("Reactor", ["Structures", "CLinux"]),
+    layer("TLSEngine", ["Structures", "COpenSSL"]),
+    layer("Transport", ["Structures", "SIPMessage", "Reactor", "TLSEngine"]),
+
+    // Wiring: processes.
+    layer(
+      "Worker",
+      [
+        "Structures", "SIPMessage", "SIPTransaction", "SIPServer", "Configuration", "Reactor",
+        "TLSEngine", "Transport", "CLinux", .product(name: "Logging", package: "swift-log"),
+      ]),
+    layer(
+      "Supervisor",
+      [
+        "Structures", "Configuration", "Reactor", "CLinux",
+        .product(name: "Logging", package: "swift-log"), .product(name: "Yams", package: "Yams"),
+      ]),
+    .executableTarget(
+      name: "apus",
+      dependencies: [
+        "Supervisor", "Configuration", "TLSEngine", "Structures",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Yams", package: "Yams"),
+      ], swiftSettings: settings),
+    .executableTarget(
+      name: "apus-worker", dependencies: ["Worker"], swiftSettings: settings),
+
+    tests("StructuresTests", ["Structures"]),
+    tests("SIPMessageTests", ["Structures", "SIPMessage"], resources: [.copy("Fixtures")]),
+    tests("SIPTransactionTests", ["Structures", "SIPMessage", "SIPTransaction"]),
+    tests("SIPServerTests", ["Structures", "SIPMessage", "SIPTransaction", "SIPServer"]),
+    tests("ConfigurationTests", ["Structures", "Configuration"]),
+    tests("ReactorTests", ["Structures", "Reactor"]),
+    tests("TLSEngineTests", ["Structures", "TLSEngine"]),
+    tests("TransportTests", ["Structures", "SIPMessage", "Reactor", "TLSEngine", "Transport"]),
+    tests("SupervisorTests", ["Configuration", "Supervisor"]),
+    tests("HouseTests", []),
+  ],
+  swiftLanguageModes: [.v6]
+)

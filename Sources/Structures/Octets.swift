@@ -1,0 +1,113 @@
+extension UInt8 {
+  /// The value of an ASCII decimal digit; nil for any other octet.
+  @inlinable public var decimalDigit: UInt8? {
+    self >= 0x30 && self <= 0x39 ? self - 0x30 : nil
+  }
+
+  /// The value of an ASCII hexadecimal digit of either case; nil for any other octet.
+  @inlinable public var hexadecimalDigit: UInt8? {
+    switch self {
+    case 0x30...0x39: self - 0x30
+    case 0x41...0x46: self - 0x37
+    case 0x61...0x66: self - 0x57
+    default: nil
+    }
+  }
+
+  /// The octet with ASCII capitals made small.
+  @inlinable public var lowercased: UInt8 {
+    self >= 0x41 && self <= 0x5A ? self | 0x20 : self
+  }
+}
+
+extension [UInt8] {
+  /// Appends the octets of a view.
+  @inlinable
+  public mutating func append(_ octets: Span<UInt8>) {
+    octets.withUnsafeBufferPointer { append(contentsOf: $0) }
+  }
+
+  /// Appends a literal.
+  @inlinable
+  public mutating func append(_ literal: StaticString) {
+    literal.withUTF8Buffer { append(contentsOf: $0) }
+  }
+
+  /// Appends a number in decimal.
+  public mutating func append(decimal number: UInt64) {
+    var digits = InlineArray<20, UInt8>(repeating: 0)
+    var first = 20
+    var rest = number
+    repeat {
+      first -= 1
+      digits[first] = UInt8(truncatingIfNeeded: rest % 10) + 0x30
+      rest /= 10
+    } while rest > 0
+    for index in first..<20 { append(digits[index]) }
+  }
+
+  /// Appends a number in hexadecimal, small letters, without leading zeros.
+  public mutating func append(hexadecimal number: UInt16) {
+    var started = false
+    for shift: UInt16 in [12, 8, 4, 0] {
+      let digit = UInt8(truncatingIfNeeded: number >> shift & 0xF)
+      if digit != 0 || started || shift == 0 {
+        started = true
+        append(digit < 10 ? digit + 0x30 : digit + 0x57)
+      }
+    }
+  }
+
+  /// Appends octets in hexadecimal, two small letters each.
+  public mutating func append(hexadecimal octets: Span<UInt8>) {
+    for index in octets.indices {
+      let octet = octets[index]
+      let (upper, lower) = (octet >> 4, octet & 0xF)
+      append(upper < 10 ? upper + 0x30 : upper + 0x57)
+      append(lower < 10 ? lower + 0x30 : lower + 0x57)
+    }
+  }
+}
+
+extension Span where Element == UInt8 {
+  /// Whether the octets are those of `literal`.
+  @inlinable
+  public func equals(_ literal: StaticString) -> Bool {
+    guard count == literal.utf8CodeUnitCount else { return false }
+    return literal.withUTF8Buffer { other in
+      for index in indices where self[index] != other[index] { return false }
+      return true
+    }
+  }
+
+  /// Whether the octets are those of `literal`, ASCII letters compared without case. `literal` is in small letters.
+  @inlinable
+  public func equalsIgnoringCase(_ literal: StaticString) -> Bool {
+    guard count == literal.utf8CodeUnitCount else { return false }
+    return literal.withUTF8Buffer { other in
+      for index in indices where self[index].lowercased != other[index] { return false }
+      return true
+    }
+  }
+
+  /// Whether both hold the same octets.
+  @inlinable
+  public func equals(_ other: Span<UInt8>) -> Bool {
+    guard count == other.count else { return false }
+    for index in indices where self[index] != other[index] { return false }
+    return true
+  }
+
+  /// Whether both hold the same octets, ASCII letters compared without case.
+  @inlinable
+  public func equalsIgnoringCase(_ other: Span<UInt8>) -> Bool {
+    guard count == other.count else { return false }
+    for index in indices where self[index].lowercased != other[index].lowercased { return false }
+    return true
+  }
+
+  /// The octets as text; octets that are not UTF-8 are replaced.
+  public var text: String {
+    withUnsafeBufferPointer { String(decoding: $0, as: UTF8.self) }
+  }
+}
