@@ -3,7 +3,7 @@ import Testing
 @testable import Configuration
 
 #if canImport(Glibc)
-import Glibc
+  import Glibc
 #endif
 
 /// The text of a file of this repository; nil when there is none. `APUS_WRITE_GENERATED=1` writes it first.
