@@ -1,0 +1,207 @@
+public import Structures
+
+/// What one node was told to do: the typed result of reading the configuration.
+///
+/// The supervisor makes it to check the file and to open the listeners; each worker makes it again from the
+/// same tree (``ConfigurationBundle``), so that both see the same values. Names, ranges, defaults and meanings stand
+/// in ``SettingsTable``; the key of the setting is named beside each property.
+public struct NodeConfiguration: Sendable, Equatable {
+  /// `node`: the name of this node within the cluster.
+  public var node: String
+  /// `advertise`: host name or address (IPv6 in brackets) of this node, written into Via; without port.
+  public var advertise: String
+  /// `cluster.name`: host name or address (IPv6 in brackets) written into Record-Route and Path; without port.
+  public var clusterName: String
+  /// `cluster.secret_file`: at least 16 bytes from which nonce, branch and token keys are derived.
+  public var clusterSecret: [UInt8]
+  /// `domains`: the domains that this node is responsible for, in the order of the file.
+  public var domains: [Domain]
+  /// `workers`: how many worker processes the node runs, 1 or more (`auto` is resolved).
+  public var workers: Int
+  /// `listen`: the listeners, in the order of the file; their position is the number of the listener in a ``Flow``.
+  public var listen: [Listener]
+  /// `state_directory`: absolute or relative to the working directory of the supervisor.
+  public var stateDirectory: String
+  /// `tls.server`: profiles for accepted connections by name.
+  public var tlsServer: [String: TLSServerProfile]
+  /// `tls.client`: profiles for connections that we open, by name; `default` always exists.
+  public var tlsClient: [String: TLSClientProfile]
+  /// `tls.detach`: whether established TLS connections leave their SSL object.
+  public var detach: DetachMode
+  /// `registrar`: what the registrar grants.
+  public var registrar: Registrar
+  /// `authentication`: who must prove who they are, and how.
+  public var authentication: Authentication
+  /// `proxy`: timers and limits of forwarding.
+  public var proxy: Proxy
+  /// `limits`: what one worker holds at most.
+  public var limits: Limits
+  /// `timeouts`: how long one worker waits.
+  public var timeouts: Timeouts
+  /// `log`: what is written.
+  public var log: Log
+}
+
+extension NodeConfiguration {
+  /// A domain that the node is responsible for (RFC 3261 §16.5).
+  public struct Domain: Sendable, Equatable {
+    /// The host part of its addresses of record, in small letters.
+    public var name: String
+    /// Other names of the same domain, in small letters; `alice@alias` is the user `alice@name`.
+    public var aliases: [String]
+    /// The protection domain named in challenges; the domain's name unless set (RFC 3261 §22.1).
+    public var realm: String
+    /// The algorithms offered to this domain's users, best first; nil: those of ``Authentication/algorithms``.
+    public var algorithms: [DigestAlgorithm]?
+
+    /// A domain; the realm is its name unless given.
+    public init(name: String, aliases: [String] = [], realm: String? = nil, algorithms: [DigestAlgorithm]? = nil) {
+      self.name = name
+      self.aliases = aliases
+      self.realm = realm ?? name
+      self.algorithms = algorithms
+    }
+  }
+
+  /// An address to listen on.
+  public struct Listener: Sendable, Equatable {
+    /// What is spoken there.
+    public var transport: TransportProtocol
+    /// Where; the port is never 0 unless the file says so (a test that wants any free port).
+    public var address: SocketAddress
+    /// `host` or `host:port` for Via and Record-Route in place of ``NodeConfiguration/advertise``; IPv6 in brackets.
+    public var advertise: String?
+    /// The TLS server profile of its connections; a key of ``NodeConfiguration/tlsServer`` when the transport is TLS.
+    public var profile: String
+
+    /// A listener.
+    public init(
+      transport: TransportProtocol, address: SocketAddress, advertise: String? = nil, profile: String = "default"
+    ) {
+      self.transport = transport
+      self.address = address
+      self.advertise = advertise
+      self.profile = profile
+    }
+  }
+
+  /// Whether established TLS connections leave their SSL object.
+  public enum DetachMode: String, Sendable, Equatable, CaseIterable {
+    /// Where the cipher suite and OpenSSL permit it.
+    case auto
+    /// Never.
+    case off
+  }
+
+  /// What the registrar grants (RFC 3261 §10.3). Times are in seconds.
+  public struct Registrar: Sendable, Equatable {
+    /// Granted to a contact that asks for no time.
+    public var defaultExpires: Int
+    /// A shorter wish is answered with 423 (RFC 3261 §10.2.8).
+    public var minExpires: Int
+    /// A longer wish is cut to this; 0: never.
+    public var maxExpires: Int
+    /// Contacts that one address of record may have.
+    public var maxContacts: Int
+    /// Percent, 0 to 50, by which granted times are shortened at random.
+    public var expiresSpread: Int
+  }
+
+  /// Who must prove who they are, and how.
+  public struct Authentication: Sendable, Equatable {
+    /// Whether requests from addresses in our domains are challenged.
+    public var isRequired: Bool
+    /// Offered algorithms, best first (RFC 8760 §2.4); never empty.
+    public var algorithms: [DigestAlgorithm]
+    /// How long a nonce is accepted before it is stale.
+    public var nonceLifetime: Duration
+    /// The users of all domains.
+    public var users: UserTable
+  }
+
+  /// Timers and limits of forwarding.
+  public struct Proxy: Sendable, Equatable {
+    /// Round-trip estimate T1 (RFC 3261 §17.1.1.1).
+    public var timerT1: Duration
+    /// Longest interval T2 between retransmissions (RFC 3261 §17.1.2.2).
+    public var timerT2: Duration
+    /// T4, how long a message may stay in the network (RFC 3261 §17.1.2.2).
+    public var timerT4: Duration
+    /// How long a branch may stay without a final answer after a provisional one (RFC 3261 §16.6).
+    public var timerC: Duration
+    /// Branches that one request is forked to at most.
+    public var maxBranches: Int
+    /// Whether the node stays in the path of dialogs.
+    public var recordRoute: Bool
+    /// Max-Forwards of requests that came without (RFC 3261 §16.6).
+    public var maxForwards: Int
+  }
+
+  /// What one worker holds at most.
+  public struct Limits: Sendable, Equatable {
+    /// Stream connections in total.
+    public var connections: Int
+    /// Stream connections of one peer address.
+    public var connectionsPerAddress: Int
+    /// TLS handshakes under way.
+    public var handshakes: Int
+    /// TLS handshakes under way with one peer address.
+    public var handshakesPerAddress: Int
+    /// Bytes of one message, at most 65,535.
+    public var messageSize: Int
+    /// Bytes of the start line and header of one message.
+    public var headerSize: Int
+    /// Header fields of one message.
+    public var headerFields: Int
+    /// Bytes waiting to be sent on one connection.
+    public var outputQueue: Int
+    /// Server transactions at once.
+    public var transactions: Int
+    /// Registered contacts at once.
+    public var bindings: Int
+  }
+
+  /// How long one worker waits.
+  public struct Timeouts: Sendable, Equatable {
+    /// For an accepted or opened connection's TLS handshake.
+    public var handshake: Duration
+    /// For the first whole message of an accepted connection.
+    public var firstMessage: Duration
+    /// For the rest of a message of which a part has come.
+    public var message: Duration
+    /// For queued bytes to make progress.
+    public var send: Duration
+    /// For a TCP connection to be opened.
+    public var connect: Duration
+    /// After which a silent connection is closed; nil: never.
+    public var idle: Duration?
+    /// TCP_USER_TIMEOUT: sent bytes unacknowledged for so long end the connection; nil: left to the system.
+    public var tcpUserTimeout: Duration?
+    /// Silence after which the system probes the peer; nil: never.
+    public var tcpKeepalive: Duration?
+  }
+
+  /// What is written to the log.
+  public struct Log: Sendable, Equatable {
+    /// The least level written.
+    public var level: Level
+
+    /// Levels from the most talkative to the least.
+    public enum Level: String, Sendable, Equatable, CaseIterable {
+      /// Every step of every message.
+      case trace
+      /// Decisions, for the search of a fault.
+      case debug
+      /// Connections, registrations, starts and stops.
+      case info
+      /// What is normal but rare.
+      case notice
+      /// What may need attention.
+      case warning
+      /// What did not work.
+      case error
+      /// What ends a process.
+      case critical
+    }
+  }
+}

@@ -1,0 +1,172 @@
+import Structures
+
+/// Where the parts of a URI are in a message (RFC 3261 §19.1.1). Ranges are positions in the octets that it was read from.
+public struct SIPURI: Sendable, Equatable {
+  /// The schemes that the server knows.
+  public enum Scheme: UInt8, Sendable {
+    case sip, sips, tel
+    /// Any other: the URI is kept as its octets.
+    case other
+  }
+
+  /// What stands as host.
+  public enum HostKind: Sendable {
+    case name, v4, v6
+  }
+
+  /// The scheme.
+  public internal(set) var scheme = Scheme.other
+  /// The whole URI.
+  public internal(set) var range: ByteRange
+  /// The user part as written, escapes and all; nil when there is no `@`.
+  public internal(set) var user: ByteRange?
+  /// The password; nil when there is none.
+  public internal(set) var password: ByteRange?
+  /// The host; an IPv6 address with its brackets. Empty when the scheme has none.
+  public internal(set) var host = ByteRange(0, 0)
+  /// What the host is.
+  public internal(set) var hostKind = HostKind.name
+  /// The port; nil when none is given.
+  public internal(set) var port: UInt16?
+  /// The parameters, beginning with their first semicolon; empty when there are none.
+  public internal(set) var parameters = ByteRange(0, 0)
+  /// The header part, beginning with its question mark; empty when there is none.
+  public internal(set) var headers = ByteRange(0, 0)
+
+  /// Reads the URI that fills `range` of `text`.
+  ///
+  /// Throws ``ParseError/Problem/uri`` with the position when it is not a URI at all or a malformed `sip` or `sips` URI. A URI of another scheme is checked for its octets only.
+  public init(_ text: Span<UInt8>, _ range: ByteRange) throws(ParseError) {
+    self.range = range
+    let (start, end) = (Int(range.start), Int(range.end))
+    guard start < end, (text[start] | 0x20) >= 0x61, (text[start] | 0x20) <= 0x7A else {
+      throw ParseError(.uri, at: start)
+    }
+    let colon = text.run(start, end, of: .scheme)
+    guard colon < end, text[colon] == UInt8(ascii: ":") else { throw ParseError(.uri, at: colon) }
+    let name = text.extracting(start..<colon)
+    if name.equalsIgnoringCase("sip") {
+      scheme = .sip
+    } else if name.equalsIgnoringCase("sips") {
+      scheme = .sips
+    } else {
+      scheme = name.equalsIgnoringCase("tel") ? .tel : .other
+      guard colon + 1 < end, text.allEscaped(colon + 1..<end, in: .uric) else { throw ParseError(.uri, at: colon) }
+      return
+    }
+    let hostStart = try readUser(text, colon + 1, end)
+    let hostEnd = try readHost(text, hostStart, end)
+    try readTail(text, hostEnd, end)
+  }
+
+  /// Whether the scheme is `sip` or `sips`.
+  public var isSIP: Bool { scheme == .sip || scheme == .sips }
+
+  /// The value of a parameter (empty range for one without value); nil when the URI doesn't have it. `name` is in small letters.
+  public func parameter(_ name: StaticString, in text: Span<UInt8>) -> ByteRange? {
+    var iterator = ParameterIterator(parameters)
+    while let (found, value) = iterator.next(text) {
+      if text.extracting(found.positions).equalsIgnoringCase(name) {
+        return value ?? ByteRange(Int(found.end), Int(found.end))
+      }
+    }
+    return nil
+  }
+
+  /// The address that the host is; nil for a name.
+  public func address(in text: Span<UInt8>) -> IPAddress? {
+    switch hostKind {
+    case .name: nil
+    case .v4: IPAddress(text.extracting(host.positions))
+    case .v6: IPAddress(text.extracting(Int(host.start) + 1..<Int(host.end) - 1))
+    }
+  }
+
+  private mutating func readUser(_ text: Span<UInt8>, _ start: Int, _ end: Int) throws(ParseError) -> Int {
+    guard let at = text.first(UInt8(ascii: "@"), in: start..<end) else { return start }
+    let colon = text.first(UInt8(ascii: ":"), in: start..<at)
+    let userEnd = colon ?? at
+    guard userEnd > start, text.allEscaped(start..<userEnd, in: .user) else { throw ParseError(.uri, at: start) }
+    user = ByteRange(start, userEnd)
+    if let colon {
+      guard text.allEscaped(colon + 1..<at, in: .password) else { throw ParseError(.uri, at: colon) }
+      password = ByteRange(colon + 1, at)
+    }
+    return at + 1
+  }
+
+  private mutating func readHost(_ text: Span<UInt8>, _ start: Int, _ end: Int) throws(ParseError) -> Int {
+    guard let (kind, hostEnd) = text.host(start, end) else { throw ParseError(.uri, at: start) }
+    host = ByteRange(start, hostEnd)
+    hostKind = kind
+    guard hostEnd < end, text[hostEnd] == UInt8(ascii: ":") else { return hostEnd }
+    let portEnd = text.digits(hostEnd + 1, end)
+    guard let number = text.decimal(hostEnd + 1..<portEnd, below: 65_536) else { throw ParseError(.uri, at: hostEnd) }
+    port = UInt16(truncatingIfNeeded: number)
+    return portEnd
+  }
+
+  private mutating func readTail(_ text: Span<UInt8>, _ start: Int, _ end: Int) throws(ParseError) {
+    var position = start
+    parameters = ByteRange(start, start)
+    headers = ByteRange(end, end)
+    if position < end, text[position] == UInt8(ascii: ";") {
+      let question = text.first(UInt8(ascii: "?"), in: position..<end) ?? end
+      parameters = ByteRange(position, question)
+      var iterator = ParameterIterator(parameters)
+      while position < question {
+        guard let (name, value) = iterator.nextStrict(text) else { throw ParseError(.uri, at: position) }
+        guard text.allEscaped(name.positions, in: .parameter),
+          value.map({ text.allEscaped($0.positions, in: .parameter) }) ?? true
+        else { throw ParseError(.uri, at: Int(name.start)) }
+        position = Int((value ?? name).end)
+      }
+    }
+    if position < end {
+      guard text[position] == UInt8(ascii: "?"), text.allEscaped(position + 1..<end, in: .header) else {
+        throw ParseError(.uri, at: position)
+      }
+      headers = ByteRange(position, end)
+    }
+  }
+}
+
+extension Span where Element == UInt8 {
+  /// The kind and end of the host that begins at a position; nil when none does.
+  func host(_ start: Int, _ end: Int) -> (SIPURI.HostKind, Int)? {
+    guard start < end else { return nil }
+    if self[start] == UInt8(ascii: "[") {
+      guard let close = first(UInt8(ascii: "]"), in: start..<end) else { return nil }
+      return isV6(start + 1, close) ? (.v6, close + 1) : nil
+    }
+    let hostEnd = run(start, end, of: .host)
+    guard hostEnd > start, self[start] != UInt8(ascii: ".") else { return nil }
+    // A name whose last label begins with a digit can only be an address.
+    var label = hostEnd - 1
+    while label > start, self[label - 1] != UInt8(ascii: ".") { label -= 1 }
+    if self[label].decimalDigit != nil, all(start..<hostEnd, in: .host), IPAddress(extracting(start..<hostEnd)) != nil {
+      return (.v4, hostEnd)
+    }
+    return (.name, hostEnd)
+  }
+
+  /// RFC 5118 §4.10: three colons, which the grammar of RFC 3261 led some to write, are understood as two.
+  private func isV6(_ start: Int, _ end: Int) -> Bool {
+    if IPAddress(extracting(start..<end))?.family == .v6 { return true }
+    guard end - start <= 46 else { return false }
+    var mended: [UInt8] = []
+    for index in start..<end {
+      let isThird =
+        index >= start + 2 && self[index] == 0x3A && self[index - 1] == 0x3A && self[index - 2] == 0x3A
+      if !isThird { mended.append(self[index]) }
+    }
+    return mended.count == end - start - 1 && IPAddress(mended.span)?.family == .v6
+  }
+
+  /// The end of the run of decimal digits that begins at a position.
+  func digits(_ start: Int, _ end: Int) -> Int {
+    var index = start
+    while index < end, self[index].decimalDigit != nil { index += 1 }
+    return index
+  }
+}

@@ -1,0 +1,53 @@
+import Structures
+
+/// Walks the values of a header field that may hold several, separated by commas, over all lines of the message that have its name
+/// (RFC 3261 §7.3.1).
+public struct ValueIterator: Sendable {
+  private let name: HeaderName
+  private var field: Int
+  private var position: Int
+
+  /// An iterator over all values of a header field.
+  public init(_ name: HeaderName, in message: Message) {
+    self.name = name
+    field = message.firstIndex(of: name) ?? message.fields.count
+    position = field < message.fields.count ? Int(message.fields[field].value.start) : 0
+  }
+
+  /// The next value without the white space around it, and the position in `fields` of its line; nil at the end. An empty value between commas is given as an empty range.
+  public mutating func next(_ message: Message, _ text: Span<UInt8>) -> (value: ByteRange, field: Int)? {
+    while field < message.fields.count {
+      let end = Int(message.fields[field].value.end)
+      if position <= end, message.fields[field].name == name {
+        let start = text.skipSpace(position, end)
+        let comma = text.comma(start, end) ?? end
+        let found = (ByteRange(start, text.trimSpace(start, comma)), field)
+        position = comma + 1
+        return found
+      }
+      field += 1
+      if field < message.fields.count { position = Int(message.fields[field].value.start) }
+    }
+    return nil
+  }
+}
+
+extension Span where Element == UInt8 {
+  /// The first comma of the range that is outside quotes and angle brackets; nil when there is none.
+  func comma(_ start: Int, _ end: Int) -> Int? {
+    var index = start
+    while index < end {
+      switch self[index] {
+      case UInt8(ascii: ","): return index
+      case UInt8(ascii: "\""):
+        guard let behind = endOfQuoted(index, end) else { return nil }
+        index = behind
+      case UInt8(ascii: "<"):
+        guard let close = first(UInt8(ascii: ">"), in: index..<end) else { return nil }
+        index = close + 1
+      default: index += 1
+      }
+    }
+    return nil
+  }
+}

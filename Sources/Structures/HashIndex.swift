@@ -1,0 +1,82 @@
+/// Positions found by a 64-bit hash. Several positions may share a hash: the owner compares what they stand for.
+///
+/// Open addressing with linear probing; removal closes the gap, so there are no tombstones and a table in a steady state allocates nothing.
+/// Hashes of what peers choose must come from a keyed function (`Hasher` is one).
+public struct HashIndex: Sendable {
+  private struct Entry {
+    var hash: UInt64
+    var position: UInt32
+  }
+
+  private static let free = UInt32.max
+  private var entries: [Entry]
+  /// How many positions are in the index.
+  public private(set) var count = 0
+
+  /// An empty index.
+  public init() {
+    entries = Array(repeating: Entry(hash: 0, position: Self.free), count: 64)
+  }
+
+  /// Adds a position under a hash.
+  public mutating func insert(_ hash: UInt64, _ position: UInt32) {
+    if count * 2 >= entries.count { grow() }
+    place(hash, position)
+    count += 1
+  }
+
+  /// Removes a position that was added under a hash; does nothing when it wasn't.
+  public mutating func remove(_ hash: UInt64, _ position: UInt32) {
+    let mask = entries.count - 1
+    var slot = Int(truncatingIfNeeded: hash) & mask
+    while entries[slot].position != Self.free {
+      if entries[slot].hash == hash, entries[slot].position == position {
+        closeGap(at: slot)
+        count -= 1
+        return
+      }
+      slot = (slot + 1) & mask
+    }
+  }
+
+  /// The first position under a hash that `matches`; nil when there is none.
+  @inline(__always)
+  public func find(_ hash: UInt64, _ matches: (UInt32) -> Bool) -> UInt32? {
+    let mask = entries.count - 1
+    var slot = Int(truncatingIfNeeded: hash) & mask
+    while entries[slot].position != Self.free {
+      if entries[slot].hash == hash, matches(entries[slot].position) { return entries[slot].position }
+      slot = (slot + 1) & mask
+    }
+    return nil
+  }
+
+  private mutating func place(_ hash: UInt64, _ position: UInt32) {
+    let mask = entries.count - 1
+    var slot = Int(truncatingIfNeeded: hash) & mask
+    while entries[slot].position != Self.free { slot = (slot + 1) & mask }
+    entries[slot] = Entry(hash: hash, position: position)
+  }
+
+  /// Moves later entries of the same run back, so that each stays reachable from the slot its hash names.
+  private mutating func closeGap(at start: Int) {
+    let mask = entries.count - 1
+    var gap = start
+    var slot = (start + 1) & mask
+    while entries[slot].position != Self.free {
+      let home = Int(truncatingIfNeeded: entries[slot].hash) & mask
+      if (slot &- home) & mask >= (slot &- gap) & mask {
+        entries[gap] = entries[slot]
+        gap = slot
+      }
+      slot = (slot + 1) & mask
+    }
+    entries[gap].position = Self.free
+  }
+
+  private mutating func grow() {
+    let old = entries
+    entries = Array(repeating: Entry(hash: 0, position: Self.free), count: old.count * 2)
+    for entry in old where entry.position != Self.free { place(entry.hash, entry.position) }
+  }
+}
