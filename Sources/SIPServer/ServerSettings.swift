@@ -68,16 +68,8 @@ public struct ServerSettings: Sendable {
   public var nonceLifetime = Duration.seconds(300)
   /// Server transactions at once; beyond it new requests are answered with 503.
   public var maxTransactions = 100_000
-  /// Seconds granted to a contact that asks for no time.
-  public var defaultExpires = 3_600
-  /// The shortest registration, in seconds.
-  public var minExpires = 60
-  /// The longest registration, in seconds; 0: no limit.
-  public var maxExpires = 86_400
-  /// Contacts of one address of record at most.
-  public var maxContacts = 10
-  /// Percent by which granted times are shortened at random.
-  public var expiresSpread = 10
+  /// What the registrar grants.
+  public var registrar = RegistrarSettings()
 
   /// Settings with the defaults of ``ServerSettings`` for everything but who we are.
   public init(domains: [Domain], listeners: [Listener], hosts: [[UInt8]]) {

@@ -61,7 +61,7 @@ extension ServerCore {
     output.append(" SIP/2.0\r\n")
     appendOurVia(target.hop, branch, &output)
     if settings.recordRoute, request.method.formsDialog, request.tag(of: .to) == nil {
-      appendRecordRoutes(source, target, callerRecord, &output)
+      appendRecordRoutes(request, source, target, callerRecord, &output)
     }
     appendFields(request, text, via, source, poppedRoutes, consumesCredentials, &output)
     if !request.has(.maxForwards) {
@@ -94,11 +94,17 @@ extension ServerCore {
   /// Two values, so that each side's next request names the flow to the other side, over whatever connection it comes (RFC 5626 §5.3,
   /// RFC 5658 §3.3): the callee uses the upper one first, the caller the lower.
   private func appendRecordRoutes(
-    _ source: Flow, _ target: ResponseContext.Target, _ callerRecord: [UInt8], _ output: inout [UInt8]
+    _ request: Message, _ source: Flow, _ target: ResponseContext.Target, _ callerRecord: [UInt8],
+    _ output: inout [UInt8]
   ) {
     let caller = NextHop(destination: .flow(source.id), transport: source.transport, listener: source.listener)
     appendRecordRoute(as: target.hop, leadingTo: caller, callerRecord, &output)
-    appendRecordRoute(as: caller, leadingTo: target.hop, target.aor, &output)
+    var callee: [UInt8] = []
+    let bytes = request.bytes
+    if let uri = try? request.requestURI(), let domain = domain(of: uri, bytes.span, source) {
+      appendKey(uri, domain, bytes.span, &callee)
+    }
+    appendRecordRoute(as: caller, leadingTo: target.hop, callee, &output)
   }
 
   private func appendRecordRoute(as side: NextHop, leadingTo other: NextHop, _ aor: [UInt8], _ output: inout [UInt8]) {
@@ -228,7 +234,7 @@ extension ServerCore {
     scratch.removeAll(keepingCapacity: true)
     scratch.append(bytes.span.extracting(inquiry.via.range.positions))
     let word = hashing.shortMAC(scratch.span)
-    let target = ResponseContext.Target(uri: uri, hop: hop, q: 1_000, aor: [])
+    let target = ResponseContext.Target(uri: uri, hop: hop, q: 1_000)
     append(
       inquiry.message, via: inquiry.via, from: inquiry.flow, to: target,
       branch: branchText(SlotHandle(index: UInt32(truncatingIfNeeded: word), generation: 0)),

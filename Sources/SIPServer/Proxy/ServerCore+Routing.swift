@@ -53,7 +53,7 @@ extension ServerCore {
     }
     let domain = hop == nil ? self.domain(of: inquiry.uri, text, inquiry.flow) : nil
     if hop == nil, domain == nil {
-      hop = address(of: inquiry.uri, text).map { $0 }
+      hop = address(of: inquiry.uri, text)
       guard hop != nil else {
         refuse(inquiry, 500, "Next Hop Has No Address", &actions)
         return
@@ -64,7 +64,7 @@ extension ServerCore {
       var uri: [UInt8] = []
       uri.append(text.extracting(message.requestURIRange.positions))
       context.targets.append(
-        ResponseContext.Target(uri: uri, hop: hop, q: 1_000, aor: inquiry.token?.addressOfRecord ?? []))
+        ResponseContext.Target(uri: uri, hop: hop, q: 1_000))
       tryTargets(context, now, &actions)
     } else if let domain {
       let query = queries.insert(.targets(context: context.handle))
@@ -125,7 +125,7 @@ extension ServerCore {
       for binding in bindings.bindings where context.targets.count < settings.maxBranches {
         guard let hop = nextHop(of: binding), !needsTLS || hop.transport == .tls else { continue }
         context.targets.append(
-          ResponseContext.Target(uri: binding.uri, hop: hop, q: binding.q, aor: bindings.addressOfRecord))
+          ResponseContext.Target(uri: binding.uri, hop: hop, q: binding.q))
       }
     }
     guard context.targets.isEmpty else {
