@@ -73,7 +73,7 @@ let package = Package(
     tests("SIPTransactionTests", ["Structures", "SIPMessage", "SIPTransaction"]),
     tests("SIPServerTests", ["Structures", "SIPMessage", "SIPTransaction", "SIPServer"]),
     tests("ConfigurationTests", ["Structures", "Configuration"]),
-    tests("ReactorTests", ["Structures", "Reactor"]),
+    tests("ReactorTests", ["Structures", "Reactor", "CLinux"]),
     tests("TLSEngineTests", ["Structures", "TLSEngine"]),
     tests("TransportTests", ["Structures", "SIPMessage", "Reactor", "TLSEngine", "Transport"]),
     tests("SupervisorTests", ["Configuration", "Supervisor"]),
