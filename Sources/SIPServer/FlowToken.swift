@@ -16,7 +16,10 @@ struct FlowToken {
   let addressOfRecord: [UInt8]
 
   /// Appends the token for a flow.
-  static func append(_ hop: NextHop, _ flow: FlowID, aor: Span<UInt8>, hashing: any Hashing, scratch: inout [UInt8], to output: inout [UInt8]) {
+  static func append(
+    _ hop: NextHop, _ flow: FlowID, aor: Span<UInt8>, hashing: any Hashing, scratch: inout [UInt8],
+    to output: inout [UInt8]
+  ) {
     scratch.removeAll(keepingCapacity: true)
     scratch.append(Self.version)
     scratch.append(hop.transport.rawValue)
@@ -70,7 +73,8 @@ struct FlowToken {
     if octets[4] == 0 {
       guard octets.count >= 27 else { return nil }
       let flow = StreamFlow(
-        node: UInt32(truncatingIfNeeded: octets.bigEndian(5, 4)), slot: UInt16(truncatingIfNeeded: octets.bigEndian(9, 2)),
+        node: UInt32(truncatingIfNeeded: octets.bigEndian(5, 4)),
+        slot: UInt16(truncatingIfNeeded: octets.bigEndian(9, 2)),
         epoch: octets.bigEndian(11, 8), connection: octets.bigEndian(19, 8))
       return (.stream(flow), 27)
     }

@@ -111,7 +111,8 @@ extension ServerCore {
     let start = begin(200, "OK", inquiry, &actions)
     actions.outbox.octets.append("Allow: ")
     actions.outbox.octets.append(Self.allowed)
-    actions.outbox.octets.append("\r\nAccept: */*\r\nAccept-Encoding: identity\r\nAccept-Language: en\r\nSupported: \r\n")
+    actions.outbox.octets.append(
+      "\r\nAccept: */*\r\nAccept-Encoding: identity\r\nAccept-Language: en\r\nSupported: \r\n")
     finish(inquiry, from: start, 200, &actions)
   }
 
@@ -132,7 +133,8 @@ extension ServerCore {
       return false
     }
     inquiry.fromDomain = domain(of: from.uri, text, inquiry.flow)
-    let isRegister = message.method == .register && !inquiry.hasForeignRoute && inquiry.token == nil && isRegistrar(inquiry)
+    let isRegister =
+      message.method == .register && !inquiry.hasForeignRoute && inquiry.token == nil && isRegistrar(inquiry)
     var domain = inquiry.fromDomain
     if isRegister, let to = try? message.to() { domain = self.domain(of: to.uri, text, inquiry.flow) ?? domain }
     // A request within a dialog that carries a token which we gave to this dialog's parties needs no further proof.
@@ -193,7 +195,8 @@ extension ServerCore {
     let offered = users.algorithms(domain: domain.name.span, user: scratch.span)
     authenticator.appendChallenge(
       header: isRegister ? .wwwAuthenticate : .proxyAuthenticate, realm: domain.realm.span,
-      algorithms: domain.algorithms, restrictedTo: offered, stale: isStale, now: unixSeconds, to: &actions.outbox.octets)
+      algorithms: domain.algorithms, restrictedTo: offered, stale: isStale, now: unixSeconds, to: &actions.outbox.octets
+    )
     finish(inquiry, from: start, status, &actions)
   }
 

@@ -94,7 +94,9 @@ extension ServerSettings {
     let host = text.extracting(uri.host.positions)
     var known = false
     for name in hosts where host.equalsIgnoringCase(name.span) { known = true }
-    if !known, let address = uri.address(in: text) { known = address == flow.local.address.unmapped || isListener(address) }
+    if !known, let address = uri.address(in: text) {
+      known = address == flow.local.address.unmapped || isListener(address)
+    }
     guard known else { return false }
     guard let port = uri.port else { return true }
     for listener in listeners where listener.address.port == port { return true }

@@ -33,10 +33,13 @@ extension TransactionLayer {
     client.isCancel = method == .cancel
     client.isReliable = isReliable
     // An INVITE is needed for its ACK and CANCEL; anything else only where it may have to be sent again.
-    if client.isInvite || !isReliable { client.stored.append(outbox.octets.span.extracting(start..<outbox.octets.count)) }
+    if client.isInvite || !isReliable {
+      client.stored.append(outbox.octets.span.extracting(start..<outbox.octets.count))
+    }
     var actions: TransactionActions = []
     if client.isInvite {
-      client.machine = .invite(InviteClientTransaction(isReliable: isReliable, settings: settings, at: now, into: &actions))
+      client.machine = .invite(
+        InviteClientTransaction(isReliable: isReliable, settings: settings, at: now, into: &actions))
     } else {
       client.machine = .nonInvite(
         NonInviteClientTransaction(isReliable: isReliable, settings: settings, at: now, into: &actions))
@@ -106,7 +109,8 @@ extension TransactionLayer {
     guard let position = flowIndex.find(connection, { flowHeads[Int($0)].connection == connection }) else { return }
     while true {
       let head = flowHeads[Int(position)].head
-      guard flowHeads[Int(position)].connection == connection, head != UInt32.max, let handle = clients.handle(at: head),
+      guard flowHeads[Int(position)].connection == connection, head != UInt32.max,
+        let handle = clients.handle(at: head),
         let client = clients[handle]
       else { return }
       unlink(client)
@@ -168,7 +172,7 @@ extension TransactionLayer {
     }
     if actions.contains(.informTimeout) { events.append(.timeout(client)) }
     if actions.contains(.informTransportFailure) { events.append(.transportFailed(client)) }
-    if actions.contains(.releaseMessage) { client.stored.removeAll(keepingCapacity: true) }
+    if actions.contains(.releaseMessage) { client.stored = [] }
     if actions.contains(.terminate) { end(client) } else { schedule(client) }
   }
 
@@ -234,7 +238,9 @@ extension TransactionLayer {
     client.flow = connection
     client.nextOnFlow = head
     client.previousOnFlow = UInt32.max
-    if head != UInt32.max, let handle = clients.handle(at: head) { clients[handle]?.previousOnFlow = client.handle.index }
+    if head != UInt32.max, let handle = clients.handle(at: head) {
+      clients[handle]?.previousOnFlow = client.handle.index
+    }
     flowHeads[Int(position)].head = client.handle.index
   }
 

@@ -194,7 +194,8 @@ extension ServerCore {
   /// (RFC 3326 §2); without it the call was taken elsewhere.
   func cancelPending(_ context: ResponseContext, reason: Message?, _ now: Instant, _ actions: inout ServerActions) {
     guard context.isInvite, context.pendingCount > 0 else { return }
-    for index in context.branches.indices where context.branches[index].isPending && !context.branches[index].isCancelled {
+    for index in context.branches.indices
+    where context.branches[index].isPending && !context.branches[index].isCancelled {
       context.branches[index].isCancelled = true
       guard let client = transactions.client(context.branches[index].client) else { continue }
       // RFC 3261 §9.1: not before a provisional response; the branch remembers.

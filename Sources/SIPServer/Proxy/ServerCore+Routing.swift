@@ -173,12 +173,16 @@ extension ServerCore {
 
   /// RFC 3263 §4 for a host that is an address: the transport that the URI names, else by its scheme. Names have no address here.
   func address(of uri: SIPURI, _ text: Span<UInt8>) -> NextHop? {
-    guard let address = uri.address(in: text), !address.isUnspecified, !address.isMulticastOrBroadcast else { return nil }
+    guard let address = uri.address(in: text), !address.isUnspecified, !address.isMulticastOrBroadcast else {
+      return nil
+    }
     var transport: TransportProtocol = uri.scheme == .sips ? .tls : .udp
     if let name = uri.parameter("transport", in: text) {
       let word = text.extracting(name.positions)
       // RFC 3261 §26.2.2 deprecates transport=tls; phones send it all the same.
-      guard let known = TransportProtocol.allCases.first(where: { word.equalsIgnoringCase($0.name) }) else { return nil }
+      guard let known = TransportProtocol.allCases.first(where: { word.equalsIgnoringCase($0.name) }) else {
+        return nil
+      }
       transport = uri.scheme == .sips ? .tls : known
     }
     guard let listener = settings.listener(for: transport, family: address.family) else { return nil }
