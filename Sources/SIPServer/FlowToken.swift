@@ -41,10 +41,9 @@ struct FlowToken {
       scratch.append(bigEndian: UInt64(datagram.remote.port), 2)
     }
     if aor.count <= 128 { scratch.append(aor) }
-    let sealed = scratch.count
-    scratch.append(Self.secret)
-    hashing.seal(scratch.span.extracting(0..<sealed), to: &scratch)
-    output.append(base64URL: scratch.span.extracting(sealed..<scratch.count))
+    var sealed: [UInt8] = [Self.secret]
+    hashing.seal(scratch.span, to: &sealed)
+    output.append(base64URL: sealed.span)
   }
 
   /// The secret under which tokens are sealed; others may be accepted once several are listed.

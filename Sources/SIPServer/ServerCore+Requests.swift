@@ -161,18 +161,18 @@ extension ServerCore {
     let header: HeaderName = isRegister ? .authorization : .proxyAuthorization
     let claimed = isRegister ? (try? message.to())?.uri ?? from.uri : from.uri
     let verdict = authenticator.check(
-      message: message, header: header, domain: domain.name.span, realm: domain.realm.span,
-      algorithms: domain.algorithms, users: users, flow: inquiry.flow.id, now: unixSeconds)
+      message, header: header, domain: domain.name.span, realm: domain.realm.span, users: users,
+      flow: inquiry.flow.id, now: unixSeconds)
     switch verdict {
-    case .accepted(let user):
+    case .accepted:
       inquiry.consumesCredentials = !isRegister
       scratch.removeAll(keepingCapacity: true)
       if let name = claimed.user { text.appendUnescaped(name, to: &scratch) }
-      guard scratch == user else {
+      guard scratch == authenticator.user else {
         refuse(inquiry, 403, "User Is Not Who From Says", &actions)
         return false
       }
-      inquiry.authenticated.append(user.span)
+      inquiry.authenticated += authenticator.user
       inquiry.authenticated.append(UInt8(ascii: "@"))
       inquiry.authenticated.append(domain.name.span)
       return true
@@ -192,11 +192,10 @@ extension ServerCore {
     scratch.removeAll(keepingCapacity: true)
     let bytes = inquiry.message.bytes
     if let user = claimed.user { bytes.span.appendUnescaped(user, to: &scratch) }
-    let offered = users.algorithms(domain: domain.name.span, user: scratch.span)
+    let offered = authenticator.offered(to: scratch.span, domain: domain.name.span, users: users)
     authenticator.appendChallenge(
-      header: isRegister ? .wwwAuthenticate : .proxyAuthenticate, realm: domain.realm.span,
-      algorithms: domain.algorithms, restrictedTo: offered, stale: isStale, now: unixSeconds, to: &actions.outbox.octets
-    )
+      isRegister ? .wwwAuthenticate : .proxyAuthenticate, realm: domain.realm.span, algorithms: offered, stale: isStale,
+      now: unixSeconds, to: &actions.outbox.octets)
     finish(inquiry, from: start, status, &actions)
   }
 

@@ -12,15 +12,12 @@ public struct ServerSettings: Sendable {
     public let aliases: [[UInt8]]
     /// The realm of its challenges.
     public let realm: [UInt8]
-    /// The digest algorithms that it offers, best first.
-    public let algorithms: [HashAlgorithm]
 
     /// A domain.
-    public init(name: [UInt8], aliases: [[UInt8]], realm: [UInt8], algorithms: [HashAlgorithm]) {
+    public init(name: [UInt8], aliases: [[UInt8]], realm: [UInt8]) {
       self.name = name
       self.aliases = aliases
       self.realm = realm
-      self.algorithms = algorithms
     }
   }
 
@@ -64,6 +61,8 @@ public struct ServerSettings: Sendable {
   public var recordRoute = true
   /// Whether requests from our domains are challenged.
   public var authenticationRequired = true
+  /// The digest algorithms offered where a domain or user has none of its own, best first.
+  public var algorithms: AlgorithmList = [.md5, .sha256]
   /// How long a nonce is good.
   public var nonceLifetime = Duration.seconds(300)
   /// Server transactions at once; beyond it new requests are answered with 503.

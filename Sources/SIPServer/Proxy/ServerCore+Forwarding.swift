@@ -85,7 +85,7 @@ extension ServerCore {
     case .tcp: output.append("Via: SIP/2.0/TCP ")
     case .tls: output.append("Via: SIP/2.0/TLS ")
     }
-    output.append(settings.listeners[Int(hop.listener)].sentBy.span)
+    output += settings.listeners[Int(hop.listener)].sentBy
     output.append(";branch=")
     branch.append(to: &output, hashing: hashing, scratch: &scratch)
     output.append("\r\n")
@@ -113,7 +113,7 @@ extension ServerCore {
       FlowToken.append(other, flow, aor: aor.span, hashing: hashing, scratch: &tokenScratch, to: &output)
       output.append("@")
     }
-    output.append(settings.listeners[Int(side.listener)].recordRoute.span)
+    output += settings.listeners[Int(side.listener)].recordRoute
     switch side.transport {
     case .udp: output.append(";lr>\r\n")
     case .tcp: output.append(";transport=tcp;lr>\r\n")

@@ -141,7 +141,11 @@ extension ServerCore {
     guard let domain = domain(of: uri, text, flow) else { return false }
     scratch.removeAll(keepingCapacity: true)
     if let user = uri.user { text.appendUnescaped(user, to: &scratch) }
-    return users.isKnown(domain: domain.name.span, user: scratch.span)
+    let user = scratch
+    var hash: [UInt8] = []
+    for algorithm in HashAlgorithm.allCases
+    where users.appendHA1(domain: domain.name.span, user: user.span, algorithm: algorithm, to: &hash) { return true }
+    return false
   }
 
   // MARK: Next hops
@@ -152,8 +156,9 @@ extension ServerCore {
     let flow = NextHop(
       destination: .flow(binding.flow.id), transport: binding.flow.transport, listener: binding.flow.listener)
     if binding.isReachedByFlow { return flow }
-    guard let uri = try? SIPURI(binding.uri.span, ByteRange(0, binding.uri.count)) else { return flow }
-    return address(of: uri, binding.uri.span) ?? flow
+    let contact = binding.uri
+    guard let uri = try? SIPURI(contact.span, ByteRange(0, contact.count)) else { return flow }
+    return address(of: uri, contact.span) ?? flow
   }
 
   private func nextHop(ofRoute inquiry: Inquiry) -> NextHop? {
