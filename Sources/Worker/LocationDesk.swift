@@ -31,7 +31,8 @@ final class LocationDesk {
     for question in actions.questions {
       switch question {
       case .lookup(let query, let range):
-        waiting.append(.bindings(query: query, location.lookup(aor: actions.keys.span.extracting(range), now: unixSeconds)))
+        waiting.append(
+          .bindings(query: query, location.lookup(aor: actions.keys.span.extracting(range), now: unixSeconds)))
       case .update(let query, let update):
         waiting.append(.outcome(query: query, location.update(update)))
       case .remove(let aor, let flow):

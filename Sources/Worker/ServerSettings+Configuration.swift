@@ -50,7 +50,8 @@ extension ServerSettings {
   }
 
   private static func domain(_ domain: NodeConfiguration.Domain) -> Domain {
-    Domain(name: Array(domain.name.utf8), aliases: domain.aliases.map { Array($0.utf8) }, realm: Array(domain.realm.utf8))
+    Domain(
+      name: Array(domain.name.utf8), aliases: domain.aliases.map { Array($0.utf8) }, realm: Array(domain.realm.utf8))
   }
 
   /// Every name and address that means this node: what it advertises, what it is called, where it listens.
