@@ -32,10 +32,13 @@ extension TransactionLayer {
     client.isInvite = method == .invite
     client.isCancel = method == .cancel
     // An INVITE is needed for its ACK and CANCEL; anything else only where it may have to be sent again.
-    if client.isInvite || !isReliable { client.stored.append(outbox.octets.span.extracting(start..<outbox.octets.count)) }
+    if client.isInvite || !isReliable {
+      client.stored.append(outbox.octets.span.extracting(start..<outbox.octets.count))
+    }
     var actions: TransactionActions = []
     if client.isInvite {
-      client.machine = .invite(InviteClientTransaction(isReliable: isReliable, settings: settings, at: now, into: &actions))
+      client.machine = .invite(
+        InviteClientTransaction(isReliable: isReliable, settings: settings, at: now, into: &actions))
     } else {
       client.machine = .nonInvite(
         NonInviteClientTransaction(isReliable: isReliable, settings: settings, at: now, into: &actions))
@@ -90,7 +93,8 @@ extension TransactionLayer {
     guard let position = flowIndex.find(connection, { flowHeads[Int($0)].connection == connection }) else { return }
     while true {
       let head = flowHeads[Int(position)].head
-      guard flowHeads[Int(position)].connection == connection, head != UInt32.max, let handle = clients.handle(at: head),
+      guard flowHeads[Int(position)].connection == connection, head != UInt32.max,
+        let handle = clients.handle(at: head),
         let client = clients[handle]
       else { return }
       unlink(client)
@@ -216,7 +220,9 @@ extension TransactionLayer {
     client.flow = connection
     client.nextOnFlow = head
     client.previousOnFlow = UInt32.max
-    if head != UInt32.max, let handle = clients.handle(at: head) { clients[handle]?.previousOnFlow = client.handle.index }
+    if head != UInt32.max, let handle = clients.handle(at: head) {
+      clients[handle]?.previousOnFlow = client.handle.index
+    }
     flowHeads[Int(position)].head = client.handle.index
   }
 

@@ -137,7 +137,8 @@ extension TransactionLayer {
     if actions.contains(.retransmitResponse) { outbox.transmit(server.stored, to: server.destination, tag: tag) }
     if actions.contains(.send100) {
       let start = outbox.octets.count
-      ResponseWriter.append(100, "Trying", to: server.request, via: server.via, source: server.source, toTag: nil, into: &outbox.octets)
+      ResponseWriter.append(
+        100, "Trying", to: server.request, via: server.via, source: server.source, toTag: nil, into: &outbox.octets)
       ResponseWriter.end(body: 0, into: &outbox.octets)
       server.stored.removeAll(keepingCapacity: true)
       server.stored.append(outbox.octets.span.extracting(start..<outbox.octets.count))
