@@ -98,6 +98,26 @@ int clinux_memory_file(const char *name) {
   return descriptor < 0 ? -errno : descriptor;
 }
 
+int clinux_sealed_memory(const char *name, const void *octets, size_t length) {
+  int descriptor = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  if (descriptor < 0) return -errno;
+  const uint8_t *next = octets;
+  size_t rest = length;
+  ptrdiff_t count = 1;
+  while (rest > 0 && (count = clinux_write(descriptor, next, rest)) > 0) {
+    next += count;
+    rest -= (size_t)count;
+  }
+  int error = count < 0 ? (int)count : 0;
+  if (error == 0 && fcntl(descriptor, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0) {
+    error = -errno;
+  }
+  if (error == 0 && lseek(descriptor, 0, SEEK_SET) < 0) error = -errno;
+  if (error == 0) return descriptor;
+  close(descriptor);
+  return error;
+}
+
 int clinux_set_parent_death_signal(int signal) { return prctl(PR_SET_PDEATHSIG, signal) < 0 ? -errno : 0; }
 
 int clinux_set_dumpable(bool on) { return prctl(PR_SET_DUMPABLE, on ? 1 : 0) < 0 ? -errno : 0; }

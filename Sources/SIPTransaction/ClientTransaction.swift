@@ -15,11 +15,17 @@ public final class ClientTransaction {
   /// The request as sent (for an INVITE, and over UDP), later the ACK; empty when nothing will be sent again.
   public internal(set) var stored: [UInt8] = []
   /// Where the request went.
-  public internal(set) var destination = Destination.flow(.datagram(DatagramFlow(node: 0, listener: 0, remote: .init(.init(v4: 0), port: 0))))
+  public internal(set) var destination = Destination.flow(
+    .datagram(DatagramFlow(node: 0, listener: 0, remote: .init(.init(v4: 0), port: 0))))
   /// Whether it is an INVITE transaction.
   public internal(set) var isInvite = false
   /// Whether the request is a CANCEL.
   public internal(set) var isCancel = false
+  /// The transaction of the CANCEL for this INVITE; it shares the branch, and ends with this one.
+  var cancel: SlotHandle?
+  /// Whether a CANCEL was sent for this INVITE.
+  public var isCancelSent: Bool { cancel != nil }
+  var isReliable = true
   /// Whether any response came: a transaction in which none did fails with its flow.
   public internal(set) var hasResponse = false
   /// The transaction user's response context.
@@ -39,6 +45,7 @@ public final class ClientTransaction {
     stored.removeAll(keepingCapacity: stored.capacity <= 8_192)
     hasResponse = false
     isCancel = false
+    cancel = nil
   }
 
   var nextDeadline: Instant? {

@@ -31,11 +31,15 @@ extension TransactionLayer {
     client.destination = destination
     client.isInvite = method == .invite
     client.isCancel = method == .cancel
+    client.isReliable = isReliable
     // An INVITE is needed for its ACK and CANCEL; anything else only where it may have to be sent again.
-    if client.isInvite || !isReliable { client.stored.append(outbox.octets.span.extracting(start..<outbox.octets.count)) }
+    if client.isInvite || !isReliable {
+      client.stored.append(outbox.octets.span.extracting(start..<outbox.octets.count))
+    }
     var actions: TransactionActions = []
     if client.isInvite {
-      client.machine = .invite(InviteClientTransaction(isReliable: isReliable, settings: settings, at: now, into: &actions))
+      client.machine = .invite(
+        InviteClientTransaction(isReliable: isReliable, settings: settings, at: now, into: &actions))
     } else {
       client.machine = .nonInvite(
         NonInviteClientTransaction(isReliable: isReliable, settings: settings, at: now, into: &actions))
@@ -75,6 +79,21 @@ extension TransactionLayer {
     return actions.contains(.deliverResponse) ? .deliver(client) : .absorbed
   }
 
+  /// Sends a CANCEL for an INVITE that was answered provisionally (RFC 3261 §9.1). `reason` is header lines to add, with their CRLF.
+  public func cancel(_ invite: ClientTransaction, reason: Span<UInt8>, at now: Instant, outbox: inout Outbox) {
+    guard invite.isInvite, invite.cancel == nil, !invite.stored.isEmpty else { return }
+    let request = pool.take()
+    request.load(invite.stored.span, limits: ParserLimits())
+    let start = outbox.octets.count
+    RequestWriter.appendCancel(of: request, reason: reason, into: &outbox.octets)
+    pool.put(request)
+    let client = prepareClient(context: invite.context, branch: invite.branch)
+    invite.cancel = client.handle
+    self.start(
+      client, method: .cancel, from: start, to: invite.destination, isReliable: invite.isReliable, at: now,
+      outbox: &outbox)
+  }
+
   /// The user gives up an INVITE that it neither waits for nor can cancel (RFC 3261 §16.8).
   public func abandon(_ client: ClientTransaction, at now: Instant, outbox: inout Outbox) {
     guard case .invite(var machine) = client.machine else { return }
@@ -90,7 +109,8 @@ extension TransactionLayer {
     guard let position = flowIndex.find(connection, { flowHeads[Int($0)].connection == connection }) else { return }
     while true {
       let head = flowHeads[Int(position)].head
-      guard flowHeads[Int(position)].connection == connection, head != UInt32.max, let handle = clients.handle(at: head),
+      guard flowHeads[Int(position)].connection == connection, head != UInt32.max,
+        let handle = clients.handle(at: head),
         let client = clients[handle]
       else { return }
       unlink(client)
@@ -152,7 +172,7 @@ extension TransactionLayer {
     }
     if actions.contains(.informTimeout) { events.append(.timeout(client)) }
     if actions.contains(.informTransportFailure) { events.append(.transportFailed(client)) }
-    if actions.contains(.releaseMessage) { client.stored.removeAll(keepingCapacity: true) }
+    if actions.contains(.releaseMessage) { client.stored = [] }
     if actions.contains(.terminate) { end(client) } else { schedule(client) }
   }
 
@@ -177,6 +197,7 @@ extension TransactionLayer {
     clients.remove(client.handle)
     events.append(.clientEnded(client))
     retiredClients.append(client)
+    if let cancel = client.cancel, let other = clients[cancel] { end(other) }
   }
 
   private func schedule(_ client: ClientTransaction) {
@@ -196,8 +217,9 @@ extension TransactionLayer {
       let client = clients[branch.transaction]
     else { return nil }
     let method = Method(bytes.span.extracting(cseq.method.positions))
-    guard client.isInvite == (method == .invite), client.isCancel == (method == .cancel) else { return nil }
-    return client
+    // RFC 3261 §9.1: a CANCEL has the branch of its INVITE.
+    if method == .cancel { return client.cancel.flatMap { clients[$0] } }
+    return client.isInvite == (method == .invite) ? client : nil
   }
 
   // MARK: The list of each connection
@@ -216,7 +238,9 @@ extension TransactionLayer {
     client.flow = connection
     client.nextOnFlow = head
     client.previousOnFlow = UInt32.max
-    if head != UInt32.max, let handle = clients.handle(at: head) { clients[handle]?.previousOnFlow = client.handle.index }
+    if head != UInt32.max, let handle = clients.handle(at: head) {
+      clients[handle]?.previousOnFlow = client.handle.index
+    }
     flowHeads[Int(position)].head = client.handle.index
   }
 

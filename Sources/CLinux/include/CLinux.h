@@ -77,6 +77,12 @@ int clinux_pipe(int descriptors[2]);
 // An anonymous file in memory, close on exec.
 int clinux_memory_file(const char *name);
 
+// An anonymous file in memory with these octets, sealed against every change, close on exec.
+int clinux_sealed_memory(const char *name, const void *octets, size_t length);
+// Whether a socket of another owner listens (stream) or is bound (datagram) at the address: 1, 0 or a negated errno.
+// SO_REUSEPORT would let two programs of one user share the port without a word.
+int clinux_port_taken(const struct clinux_address *address, bool stream);
+
 // read, write and close, repeated when a signal interrupts; a socket's write raises no SIGPIPE.
 ptrdiff_t clinux_read(int descriptor, void *buffer, size_t length);
 ptrdiff_t clinux_write(int descriptor, const void *buffer, size_t length);
