@@ -180,7 +180,7 @@ enum SHA512 {
   static func hash256(_ octets: [UInt8]) -> [UInt8] {
     var state: [UInt64] = [
       0x2231_2194_fc2b_f72c, 0x9f55_5fa3_c84c_64c2, 0x2393_b86b_6f53_b151, 0x9638_7719_5940_eabd,
-      0x9628_3ee8_75be_aeb3, 0xbe5e_1e25_5386_3992, 0x2b01_99fc_2c85_b8aa, 0x0eb7_2ddc_81c5_2ca2,
+      0x9628_3ee2_a88e_ffe3, 0xbe5e_1e25_5386_3992, 0x2b01_99fc_2c85_b8aa, 0x0eb7_2ddc_81c5_2ca2,
     ]
     func turned(_ word: UInt64, _ count: UInt64) -> UInt64 { word >> count | word << (64 - count) }
     for block in padded(octets, block: 128, isBigEndian: true) {
