@@ -2,7 +2,7 @@ import SIPServer
 import Structures
 import Testing
 
-@Suite("Nonces, RFC 7616 §3.3, §5.12")
+@Suite("Nonces, RFC 7616 §3.3, §5.5")
 struct NonceTests {
   /// The verdict on a nonce used with a count.
   private func use(_ bench: AuthenticationBench, _ nonce: String, _ count: Int) -> Authenticator.Verdict {
