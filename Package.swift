@@ -44,18 +44,19 @@ let package = Package(
     layer("Reactor", ["Structures", "CLinux"]),
     layer("TLSEngine", ["Structures", "COpenSSL"]),
     layer("Transport", ["Structures", "SIPMessage", "Reactor", "TLSEngine"]),
+    layer("Log", ["CLinux", .product(name: "Logging", package: "swift-log")]),
 
     // Wiring: processes.
     layer(
       "Worker",
       [
         "Structures", "SIPMessage", "SIPTransaction", "SIPServer", "Configuration", "Reactor",
-        "TLSEngine", "Transport", "CLinux", .product(name: "Logging", package: "swift-log"),
+        "TLSEngine", "Transport", "CLinux", "Log", .product(name: "Logging", package: "swift-log"),
       ]),
     layer(
       "Supervisor",
       [
-        "Structures", "Configuration", "Reactor", "CLinux",
+        "Structures", "Configuration", "Reactor", "CLinux", "Log",
         .product(name: "Logging", package: "swift-log"), .product(name: "Yams", package: "Yams"),
       ]),
     .executableTarget(
@@ -73,10 +74,11 @@ let package = Package(
     tests("SIPTransactionTests", ["Structures", "SIPMessage", "SIPTransaction"]),
     tests("SIPServerTests", ["Structures", "SIPMessage", "SIPTransaction", "SIPServer"]),
     tests("ConfigurationTests", ["Structures", "Configuration"]),
-    tests("ReactorTests", ["Structures", "Reactor"]),
+    tests("ReactorTests", ["Structures", "Reactor", "CLinux"]),
     tests("TLSEngineTests", ["Structures", "TLSEngine"]),
     tests("TransportTests", ["Structures", "SIPMessage", "Reactor", "TLSEngine", "Transport"]),
-    tests("SupervisorTests", ["Configuration", "Supervisor"]),
+    tests("LogTests", ["Log", .product(name: "Logging", package: "swift-log")]),
+    tests("SupervisorTests", ["Structures", "Configuration", "Reactor", "CLinux", "Supervisor"]),
     tests("HouseTests", []),
   ],
   swiftLanguageModes: [.v6]

@@ -111,3 +111,25 @@ extension Span where Element == UInt8 {
     withUnsafeBufferPointer { String(decoding: $0, as: UTF8.self) }
   }
 }
+
+extension [UInt8] {
+  /// Appends the low `length` octets of a number (1 to 8) in network order.
+  @inlinable
+  public mutating func append(bigEndian number: UInt64, _ length: Int) {
+    var shift = 8 * length
+    while shift > 0 {
+      shift -= 8
+      append(UInt8(truncatingIfNeeded: number >> UInt64(shift)))
+    }
+  }
+}
+
+extension Span where Element == UInt8 {
+  /// The number that `length` octets (1 to 8) at a position are in network order. The octets must be there.
+  @inlinable
+  public func bigEndian(_ position: Int, _ length: Int) -> UInt64 {
+    var number: UInt64 = 0
+    for index in position..<position + length { number = number << 8 | UInt64(self[index]) }
+    return number
+  }
+}
