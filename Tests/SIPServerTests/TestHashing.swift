@@ -71,7 +71,7 @@ final class TestHashing: Hashing {
   }
 }
 
-/// The message with its padding and length, in blocks (RFC 1321 §3.1, FIPS 180-4 §5.1).
+/// The message with its padding and length, in blocks (FIPS 180-4 §5.1; MD5 alike).
 private func padded(_ octets: [UInt8], block: Int, isBigEndian: Bool) -> [[UInt8]] {
   var message = octets + [0x80]
   while message.count % block != block - block / 8 { message.append(0) }
@@ -82,7 +82,7 @@ private func padded(_ octets: [UInt8], block: Int, isBigEndian: Bool) -> [[UInt8
   return stride(from: 0, to: message.count, by: block).map { Array(message[$0..<$0 + block]) }
 }
 
-/// RFC 1321
+/// MD5, with its words in little-endian order
 enum MD5 {
   private static let shifts: [UInt32] = [7, 12, 17, 22, 5, 9, 14, 20, 4, 11, 16, 23, 6, 10, 15, 21]
   private static let sines: [UInt32] = [

@@ -38,7 +38,7 @@ struct DigestClient {
 }
 
 /// Users with known passwords.
-struct TestUsers: UserDirectory {
+struct PasswordList: UserDirectory {
   /// Passwords by `user@domain`.
   var passwords = ["alice@example.test": "secret"]
   /// The realm of all of them.
@@ -62,7 +62,7 @@ struct TestUsers: UserDirectory {
 /// An authenticator with a clock, and a way to put a question to it in one line.
 final class AuthenticationBench {
   let authenticator: Authenticator
-  var users = TestUsers()
+  var users = PasswordList()
   var realm = "example.test"
   var now: Int64 = 10_000
   var flow = LocationSamples.stream(1).id
