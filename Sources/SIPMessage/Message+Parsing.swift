@@ -40,6 +40,11 @@ extension Message {
     position = end + 2
     headersStart = position
     while true {
+      // RFC 5118 §4.10: a datagram may end behind its last header line; the empty line is understood.
+      if position == text.count {
+        parseBody(text, from: position)
+        break
+      }
       guard let end = lineEnd(text, position) else {
         note(.headerLine, at: position)
         headersEnd = min(position, text.count)

@@ -21,6 +21,11 @@ public final class ClientTransaction {
   public internal(set) var isInvite = false
   /// Whether the request is a CANCEL.
   public internal(set) var isCancel = false
+  /// The transaction of the CANCEL for this INVITE; it shares the branch, and ends with this one.
+  var cancel: SlotHandle?
+  /// Whether a CANCEL was sent for this INVITE.
+  public var isCancelSent: Bool { cancel != nil }
+  var isReliable = true
   /// Whether any response came: a transaction in which none did fails with its flow.
   public internal(set) var hasResponse = false
   /// The transaction user's response context.
@@ -40,6 +45,7 @@ public final class ClientTransaction {
     stored.removeAll(keepingCapacity: stored.capacity <= 8_192)
     hasResponse = false
     isCancel = false
+    cancel = nil
   }
 
   var nextDeadline: Instant? {

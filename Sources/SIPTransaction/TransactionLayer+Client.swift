@@ -31,6 +31,7 @@ extension TransactionLayer {
     client.destination = destination
     client.isInvite = method == .invite
     client.isCancel = method == .cancel
+    client.isReliable = isReliable
     // An INVITE is needed for its ACK and CANCEL; anything else only where it may have to be sent again.
     if client.isInvite || !isReliable {
       client.stored.append(outbox.octets.span.extracting(start..<outbox.octets.count))
@@ -76,6 +77,21 @@ extension TransactionLayer {
     }
     carryOut(actions, client, response, &outbox)
     return actions.contains(.deliverResponse) ? .deliver(client) : .absorbed
+  }
+
+  /// Sends a CANCEL for an INVITE that was answered provisionally (RFC 3261 §9.1). `reason` is header lines to add, with their CRLF.
+  public func cancel(_ invite: ClientTransaction, reason: Span<UInt8>, at now: Instant, outbox: inout Outbox) {
+    guard invite.isInvite, invite.cancel == nil, !invite.stored.isEmpty else { return }
+    let request = pool.take()
+    request.load(invite.stored.span, limits: ParserLimits())
+    let start = outbox.octets.count
+    RequestWriter.appendCancel(of: request, reason: reason, into: &outbox.octets)
+    pool.put(request)
+    let client = prepareClient(context: invite.context, branch: invite.branch)
+    invite.cancel = client.handle
+    self.start(
+      client, method: .cancel, from: start, to: invite.destination, isReliable: invite.isReliable, at: now,
+      outbox: &outbox)
   }
 
   /// The user gives up an INVITE that it neither waits for nor can cancel (RFC 3261 §16.8).
@@ -156,7 +172,7 @@ extension TransactionLayer {
     }
     if actions.contains(.informTimeout) { events.append(.timeout(client)) }
     if actions.contains(.informTransportFailure) { events.append(.transportFailed(client)) }
-    if actions.contains(.releaseMessage) { client.stored.removeAll(keepingCapacity: true) }
+    if actions.contains(.releaseMessage) { client.stored = [] }
     if actions.contains(.terminate) { end(client) } else { schedule(client) }
   }
 
@@ -181,6 +197,7 @@ extension TransactionLayer {
     clients.remove(client.handle)
     events.append(.clientEnded(client))
     retiredClients.append(client)
+    if let cancel = client.cancel, let other = clients[cancel] { end(other) }
   }
 
   private func schedule(_ client: ClientTransaction) {
@@ -200,8 +217,9 @@ extension TransactionLayer {
       let client = clients[branch.transaction]
     else { return nil }
     let method = Method(bytes.span.extracting(cseq.method.positions))
-    guard client.isInvite == (method == .invite), client.isCancel == (method == .cancel) else { return nil }
-    return client
+    // RFC 3261 §9.1: a CANCEL has the branch of its INVITE.
+    if method == .cancel { return client.cancel.flatMap { clients[$0] } }
+    return client.isInvite == (method == .invite) ? client : nil
   }
 
   // MARK: The list of each connection

@@ -144,7 +144,9 @@ extension TransactionLayer {
       server.stored.append(outbox.octets.span.extracting(start..<outbox.octets.count))
       outbox.transmit(from: start, to: server.destination, tag: tag)
     }
-    if actions.contains(.releaseMessage) { server.stored.removeAll(keepingCapacity: true) }
+    if actions.contains(.releaseMessage) { server.stored = [] }
+    // An ACK that never comes (Timer H) and a response that can't be sent are orders to inform the user; a proxy has nothing left to do for
+    // that request, so they make no event.
     if actions.contains(.terminate) { end(server) } else { schedule(server) }
   }
 
