@@ -69,6 +69,14 @@ let package = Package(
     .executableTarget(
       name: "apus-worker", dependencies: ["Worker"], swiftSettings: settings),
 
+    // Instruction and allocation budgets: benchmarks/micro/run.
+    .target(
+      name: "CAllocationCount", path: "benchmarks/micro/Sources/CAllocationCount", cSettings: warnings),
+    .executableTarget(
+      name: "micro",
+      dependencies: ["Structures", "SIPMessage", "SIPTransaction", "SIPServer", "TLSEngine", "CAllocationCount"],
+      path: "benchmarks/micro/Sources/micro", swiftSettings: settings),
+
     tests("StructuresTests", ["Structures"]),
     tests("SIPMessageTests", ["Structures", "SIPMessage"], resources: [.copy("Fixtures")]),
     tests("SIPTransactionTests", ["Structures", "SIPMessage", "SIPTransaction"]),

@@ -1,1 +1,3 @@
-// placeholder
+import Worker
+
+exit(status: runWorker(Array(CommandLine.arguments.dropFirst())))

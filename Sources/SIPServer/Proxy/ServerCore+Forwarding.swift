@@ -47,6 +47,17 @@ extension ServerCore {
 
   // MARK: Octets
 
+  /// Writes a request as it would go over a flow, without a transaction: what `benchmarks/micro` measures.
+  public func appendForwarded(
+    _ request: Message, via: Via, from source: Flow, to flow: Flow, uri: [UInt8], _ output: inout [UInt8]
+  ) {
+    let hop = NextHop(destination: .flow(flow.id), transport: flow.transport, listener: flow.listener)
+    append(
+      request, via: via, from: source, to: ResponseContext.Target(uri: uri, hop: hop, q: 1_000),
+      branch: branchText(SlotHandle(index: 1, generation: 1)), poppedRoutes: 0, consumesCredentials: false,
+      callerRecord: [], &output)
+  }
+
   /// Writes the request as it goes to one target: copied in runs, with the lines that change spliced in.
   func append(
     _ request: Message, via: Via, from source: Flow, to target: ResponseContext.Target, branch: Branch,
