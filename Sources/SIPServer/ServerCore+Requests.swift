@@ -192,7 +192,8 @@ extension ServerCore {
     scratch.removeAll(keepingCapacity: true)
     let bytes = inquiry.message.bytes
     if let user = claimed.user { bytes.span.appendUnescaped(user, to: &scratch) }
-    let offered = authenticator.offered(to: scratch.span, domain: domain.name.span, users: users)
+    let user = scratch
+    let offered = authenticator.offered(to: user.span, domain: domain.name.span, users: users)
     authenticator.appendChallenge(
       isRegister ? .wwwAuthenticate : .proxyAuthenticate, realm: domain.realm.span, algorithms: offered, stale: isStale,
       now: unixSeconds, to: &actions.outbox.octets)

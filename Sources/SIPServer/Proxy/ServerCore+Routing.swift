@@ -157,7 +157,7 @@ extension ServerCore {
       destination: .flow(binding.flow.id), transport: binding.flow.transport, listener: binding.flow.listener)
     if binding.isReachedByFlow { return flow }
     let contact = binding.uri
-    guard let uri = try? SIPURI(contact.span, ByteRange(0, contact.count)) else { return flow }
+    guard let uri = try? SIPURI(contact.span, ByteRange(0, contact.count)), uri.isSIP else { return nil }
     return address(of: uri, contact.span) ?? flow
   }
 
