@@ -1,62 +1,6 @@
 import Foundation
 import Testing
 
-/// The built command line in a directory of its own.
-private final class Sandbox {
-  struct Outcome {
-    var status: Int32
-    var output: String
-    var errors: String
-  }
-
-  let directory: URL
-
-  init() throws {
-    directory = FileManager.default.temporaryDirectory.appendingPathComponent("apus-test-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
-  }
-
-  deinit { try? FileManager.default.removeItem(at: directory) }
-
-  /// The executable beside the bundle of the tests.
-  static var executable: URL {
-    URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent().appendingPathComponent("apus")
-  }
-
-  /// Runs a program of the build, or one of the system when `tool` is a path, until it ends.
-  func run(_ words: [String], input: String = "", tool: String? = nil) throws -> Outcome {
-    let process = Process()
-    process.executableURL = tool.map { URL(fileURLWithPath: $0) } ?? Self.executable
-    process.arguments = words
-    process.currentDirectoryURL = directory
-    let (standardInput, output, errors) = (Pipe(), Pipe(), Pipe())
-    process.standardInput = standardInput
-    process.standardOutput = output
-    process.standardError = errors
-    try process.run()
-    standardInput.fileHandleForWriting.write(Data(input.utf8))
-    try standardInput.fileHandleForWriting.close()
-    let outcome = Outcome(
-      status: 0, output: String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self),
-      errors: String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self))
-    process.waitUntilExit()
-    return Outcome(status: process.terminationStatus, output: outcome.output, errors: outcome.errors)
-  }
-
-  func write(_ text: String, to name: String) throws {
-    try Data(text.utf8).write(to: directory.appendingPathComponent(name))
-  }
-
-  func read(_ name: String) throws -> String {
-    String(decoding: try Data(contentsOf: directory.appendingPathComponent(name)), as: UTF8.self)
-  }
-
-  func rights(_ name: String) throws -> Int? {
-    let path = directory.appendingPathComponent(name).path
-    return try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int
-  }
-}
-
 @Suite("apus cert")
 struct CertificateCommandTests {
   @Test("server and client certificates verify against the authority and carry every name twice, RFC 5922 §7.1")
