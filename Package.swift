@@ -92,6 +92,7 @@ let package = Package(
     tests("TransportTests", ["Structures", "SIPMessage", "Reactor", "TLSEngine", "Transport"]),
     tests("LogTests", ["Log", .product(name: "Logging", package: "swift-log")]),
     tests("SupervisorTests", ["Structures", "Configuration", "Reactor", "CLinux", "Supervisor"]),
+    tests("CommandTests", ["apus"]),
     tests("HouseTests", []),
   ],
   swiftLanguageModes: [.v6]

@@ -77,6 +77,11 @@ ptrdiff_t clinux_write(int descriptor, const void *buffer, size_t length) {
 // Linux frees the number even when close is interrupted: never repeat it.
 void clinux_close(int descriptor) { close(descriptor); }
 
+int clinux_spare(void) {
+  int descriptor = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  return descriptor < 0 ? -errno : descriptor;
+}
+
 static int set_flag(int descriptor, int get, int set, int flag, bool on) {
   int flags = fcntl(descriptor, get);
   if (flags < 0) return -errno;

@@ -47,8 +47,15 @@ public final class Message {
   public func load(_ octets: Span<UInt8>, limits: ParserLimits) {
     bytes.removeAll(keepingCapacity: true)
     bytes.append(octets.extracting(0..<min(octets.count, limits.message)))
+    parse(limits, isCut: octets.count > limits.message)
+    // RFC 3261 §18.3: what follows the body of a datagram is no part of the message.
+    let end = Int(layout.body.end)
+    if end < bytes.count { bytes.removeSubrange(end...) }
+  }
+
+  private func parse(_ limits: ParserLimits, isCut: Bool) {
     let owned = bytes
-    layout.parse(owned.span, limits, isCut: octets.count > limits.message)
+    layout.parse(owned.span, limits, isCut: isCut)
   }
 
   /// What makes the message unacceptable: how it was framed and laid out, and whether the fields that a proxy and a registrar work with

@@ -231,7 +231,7 @@ extension ServerCore {
     {
       var inquiry = Inquiry(message: message, flow: flow, via: via, uri: uri)
       readRoutes(&inquiry)
-      forwardAck(inquiry, hop, binding.uri, &actions)
+      forwardAck(inquiry, hop, requestURI(of: binding), &actions)
     }
     transactions.pool.put(message)
   }

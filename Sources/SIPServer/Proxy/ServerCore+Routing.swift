@@ -124,8 +124,7 @@ extension ServerCore {
       let needsTLS = uri.scheme == .sips
       for binding in bindings.bindings where context.targets.count < settings.maxBranches {
         guard let hop = nextHop(of: binding), !needsTLS || hop.transport == .tls else { continue }
-        context.targets.append(
-          ResponseContext.Target(uri: binding.uri, hop: hop, q: binding.q))
+        context.targets.append(ResponseContext.Target(uri: requestURI(of: binding), hop: hop, q: binding.q))
       }
     }
     guard context.targets.isEmpty else {
@@ -159,6 +158,16 @@ extension ServerCore {
     let contact = binding.uri
     guard let uri = try? SIPURI(contact.span, ByteRange(0, contact.count)), uri.isSIP else { return nil }
     return address(of: uri, contact.span) ?? flow
+  }
+
+  /// RFC 3261 §16.6 step 2: the contact as a Request-URI.
+  func requestURI(of binding: Binding) -> [UInt8] {
+    let contact = binding.uri
+    guard let uri = try? SIPURI(contact.span, ByteRange(0, contact.count)), uri.isMoreThanRequestURI(contact.span)
+    else { return contact }
+    var shortened: [UInt8] = []
+    uri.appendRequestURI(contact.span, to: &shortened)
+    return shortened
   }
 
   private func nextHop(ofRoute inquiry: Inquiry) -> NextHop? {
