@@ -1,3 +1,4 @@
+import Glibc
 import Worker
 
-exit(status: runWorker(Array(CommandLine.arguments.dropFirst())))
+exit(runWorker(Array(CommandLine.arguments.dropFirst())))
