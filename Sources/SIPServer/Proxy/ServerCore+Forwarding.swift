@@ -120,10 +120,8 @@ extension ServerCore {
 
   private func appendRecordRoute(as side: NextHop, leadingTo other: NextHop, _ aor: [UInt8], _ output: inout [UInt8]) {
     output.append("Record-Route: <sip:")
-    if let flow = other.flow {
-      FlowToken.append(other, flow, aor: aor.span, hashing: hashing, scratch: &tokenScratch, to: &output)
-      output.append("@")
-    }
+    FlowToken.append(other, aor: aor.span, hashing: hashing, scratch: &tokenScratch, to: &output)
+    output.append("@")
     output += settings.listeners[Int(side.listener)].recordRoute
     switch side.transport {
     case .udp: output.append(";lr>\r\n")

@@ -20,6 +20,8 @@ extension ServerCore {
       inquiry.poppedRoutes += 1
       if inquiry.token == nil, inquiry.poppedRoutes == 1, let user = address.uri.user {
         inquiry.token = FlowToken(text.extracting(user.positions), hashing: hashing, scratch: &tokenScratch)
+        // A token outlives a restart; its listener may not.
+        if let token = inquiry.token, Int(token.hop.listener) >= settings.listeners.count { inquiry.token = nil }
       }
     }
   }
