@@ -60,6 +60,14 @@ int clinux_random(void *buffer, size_t length) {
   return 0;
 }
 
+ptrdiff_t clinux_read_at(int descriptor, void *buffer, size_t length, int64_t offset) {
+  ptrdiff_t count;
+  do {
+    count = pread(descriptor, buffer, length, offset);
+  } while (count < 0 && errno == EINTR);
+  return count < 0 ? -errno : count;
+}
+
 ptrdiff_t clinux_read(int descriptor, void *buffer, size_t length) {
   ssize_t count;
   do count = read(descriptor, buffer, length);

@@ -82,6 +82,23 @@ public struct SIPURI: Sendable, Equatable {
     }
   }
 
+  /// Whether the URI has what a Request-URI may not have: header fields, or a `method` (RFC 3261 §19.1.1).
+  public func isMoreThanRequestURI(_ text: Span<UInt8>) -> Bool {
+    !headers.isEmpty || parameter("method", in: text) != nil
+  }
+
+  /// Appends the URI without what a Request-URI may not have (RFC 3261 §16.6 step 2).
+  public func appendRequestURI(_ text: Span<UInt8>, to output: inout [UInt8]) {
+    var position = Int(range.start)
+    var iterator = ParameterIterator(parameters)
+    while let (name, value) = iterator.next(text) {
+      guard text.names(name, "method") else { continue }
+      output.append(text.extracting(position..<Int(name.start) - 1))
+      position = Int((value ?? name).end)
+    }
+    output.append(text.extracting(position..<(headers.isEmpty ? Int(range.end) : Int(headers.start))))
+  }
+
   private mutating func readUser(_ text: Span<UInt8>, _ start: Int, _ end: Int) throws(ParseError) -> Int {
     guard let at = text.first(UInt8(ascii: "@"), in: start..<end) else { return start }
     let colon = text.first(UInt8(ascii: ":"), in: start..<at)

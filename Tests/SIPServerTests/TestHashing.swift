@@ -71,7 +71,7 @@ final class TestHashing: Hashing {
   }
 }
 
-/// The message with its padding and length, in blocks (RFC 1321 §3.1, FIPS 180-4 §5.1).
+/// The message with its padding and length, in blocks (FIPS 180-4 §5.1; MD5 alike).
 private func padded(_ octets: [UInt8], block: Int, isBigEndian: Bool) -> [[UInt8]] {
   var message = octets + [0x80]
   while message.count % block != block - block / 8 { message.append(0) }
@@ -82,7 +82,7 @@ private func padded(_ octets: [UInt8], block: Int, isBigEndian: Bool) -> [[UInt8
   return stride(from: 0, to: message.count, by: block).map { Array(message[$0..<$0 + block]) }
 }
 
-/// RFC 1321
+/// MD5, with its words in little-endian order
 enum MD5 {
   private static let shifts: [UInt32] = [7, 12, 17, 22, 5, 9, 14, 20, 4, 11, 16, 23, 6, 10, 15, 21]
   private static let sines: [UInt32] = [
@@ -180,7 +180,7 @@ enum SHA512 {
   static func hash256(_ octets: [UInt8]) -> [UInt8] {
     var state: [UInt64] = [
       0x2231_2194_fc2b_f72c, 0x9f55_5fa3_c84c_64c2, 0x2393_b86b_6f53_b151, 0x9638_7719_5940_eabd,
-      0x9628_3ee8_75be_aeb3, 0xbe5e_1e25_5386_3992, 0x2b01_99fc_2c85_b8aa, 0x0eb7_2ddc_81c5_2ca2,
+      0x9628_3ee2_a88e_ffe3, 0xbe5e_1e25_5386_3992, 0x2b01_99fc_2c85_b8aa, 0x0eb7_2ddc_81c5_2ca2,
     ]
     func turned(_ word: UInt64, _ count: UInt64) -> UInt64 { word >> count | word << (64 - count) }
     for block in padded(octets, block: 128, isBigEndian: true) {

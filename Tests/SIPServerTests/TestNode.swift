@@ -24,7 +24,7 @@ final class TestNode {
   var actions = ServerActions()
   private(set) var now = Instant(nanoseconds: 1_000_000_000)
   private var questions: [Question] = []
-  private var inboxes: [FlowID: [String]] = [:]
+  private var inboxes: [FlowID: [[UInt8]]] = [:]
   /// What went to addresses instead of flows.
   private(set) var toAddresses: [(SocketAddress, String)] = []
   private(set) var closedFlows: [FlowID] = []
@@ -33,6 +33,8 @@ final class TestNode {
   private var connections: UInt64 = 0
   /// The longest that the location service takes to answer.
   var locationDelay = Duration.milliseconds(20)
+  /// Whether the location service has stopped answering.
+  var isLocationSilent = false
 
   static let start: Int64 = 1_790_000_000
 
@@ -84,7 +86,11 @@ final class TestNode {
 
   /// The peer sends a message; bare line feeds in `text` become CRLF, and Content-Length is added when missing.
   func send(_ text: String, from peer: Peer) {
-    let octets = Array(Self.wire(text).utf8)
+    send(octets: Array(Self.wire(text).utf8), from: peer)
+  }
+
+  /// The peer sends a message, octet by octet as given.
+  func send(octets: [UInt8], from peer: Peer) {
     actions.removeAll()
     core.received(octets.span, over: peer.flow, at: now, actions: &actions)
     carryOut()
@@ -99,9 +105,48 @@ final class TestNode {
     carryOut()
   }
 
+  /// The peer sends octets of which the end can't be found; what remains of the head is given.
+  func send(unframed octets: [UInt8], because error: FramingError, from peer: Peer) {
+    actions.removeAll()
+    core.receivedUnframed(octets.span, because: error, over: peer.flow, at: now, actions: &actions)
+    carryOut()
+  }
+
+  /// Nobody listens any more at a datagram peer's port.
+  func refuse(_ peer: Peer) {
+    guard case .datagram(let flow) = peer.flow.id else { return }
+    actions.removeAll()
+    core.datagramRefused(flow, at: now, actions: &actions)
+    carryOut()
+  }
+
   /// What was sent to the peer since it was last asked.
   func received(by peer: Peer) -> [String] {
+    octets(by: peer).map { String(decoding: $0, as: UTF8.self) }
+  }
+
+  /// The octets of each message that was sent to the peer since it was last asked.
+  func octets(by peer: Peer) -> [[UInt8]] {
     inboxes.removeValue(forKey: peer.flow.id) ?? []
+  }
+
+  /// What was sent to addresses since it was last asked.
+  func takeAddressed() -> [(SocketAddress, String)] {
+    defer { toAddresses = [] }
+    return toAddresses
+  }
+
+  /// Lets every timer run out, and checks that nothing of any request is left.
+  func expectNothingLeft(_ location: SourceLocation = #_sourceLocation) {
+    isLocationSilent = false
+    advance(.seconds(400))
+    let holdings = core.holdings
+    #expect(holdings.serverTransactions == 0, sourceLocation: location)
+    #expect(holdings.clientTransactions == 0, sourceLocation: location)
+    #expect(holdings.contexts == 0, sourceLocation: location)
+    #expect(holdings.timers == 0, sourceLocation: location)
+    #expect(holdings.queries == 0, sourceLocation: location)
+    #expect(holdings.messages == 0, sourceLocation: location)
   }
 
   /// The only message that was sent to the peer since it was last asked; a failure when there is none or another.
@@ -137,11 +182,11 @@ final class TestNode {
     core.unixSeconds = Self.start + now.nanoseconds / 1_000_000_000
     let batch = actions
     for transmission in batch.outbox.transmissions {
-      let text = String(decoding: batch.outbox.octets[transmission.start..<transmission.end], as: UTF8.self)
+      let octets = Array(batch.outbox.octets[transmission.start..<transmission.end])
       switch transmission.destination {
       case .flow(let id) where gone.contains(id): fail(transmission.tag)
-      case .flow(let id): inboxes[id, default: []].append(text)
-      case .address(let address, _, _): toAddresses.append((address, text))
+      case .flow(let id): inboxes[id, default: []].append(octets)
+      case .address(let address, _, _): toAddresses.append((address, String(decoding: octets, as: UTF8.self)))
       }
     }
     closedFlows += batch.closes
@@ -160,6 +205,7 @@ final class TestNode {
     let delay = Int64.random(in: 0..<max(1, locationDelay.nanoseconds), using: &random)
     let due = now.adding(nanoseconds: delay)
     switch question {
+    case .lookup where isLocationSilent, .update where isLocationSilent: return
     case .lookup(let query, let range):
       let key = Array(keys[range])
       questions.append(

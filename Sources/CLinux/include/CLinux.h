@@ -85,6 +85,8 @@ int clinux_port_taken(const struct clinux_address *address, bool stream);
 
 // read, write and close, repeated when a signal interrupts; a socket's write raises no SIGPIPE.
 ptrdiff_t clinux_read(int descriptor, void *buffer, size_t length);
+/// Reads at an offset; the count, 0 at the end, or -errno.
+ptrdiff_t clinux_read_at(int descriptor, void *buffer, size_t length, int64_t offset);
 ptrdiff_t clinux_write(int descriptor, const void *buffer, size_t length);
 ptrdiff_t clinux_receive(int descriptor, void *buffer, size_t length);
 ptrdiff_t clinux_send(int descriptor, const void *buffer, size_t length);

@@ -53,7 +53,7 @@ public struct DigestCredentials: Sendable, Equatable {
     }
     var seen: UInt16 = 0
     repeat {
-      // RFC 7230 §7: a recipient of a list passes over empty elements.
+      // Empty elements of a list mean nothing.
       if scanner.isAtSeparator(text) { continue }
       guard let word = scanner.token(text), scanner.skip(UInt8(ascii: "="), text), let value = scanner.value(text)
       else { return nil }

@@ -1,6 +1,6 @@
 import Structures
 
-/// Which nonces are in use, by which flow and how often: so that no answer to a challenge counts twice (RFC 7616 §3.3, §5.12).
+/// Which nonces are in use, by which flow and how often: so that no answer to a challenge counts twice (RFC 7616 §3.3, §5.5).
 ///
 /// A nonce belongs to the first flow that uses it. Its first use has to come soon after it was given out; so a nonce whose flow is gone
 /// has to be remembered for that time only, and an unknown nonce that is older was used before or comes from elsewhere. The table is

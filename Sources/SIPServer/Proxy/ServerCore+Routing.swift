@@ -20,6 +20,8 @@ extension ServerCore {
       inquiry.poppedRoutes += 1
       if inquiry.token == nil, inquiry.poppedRoutes == 1, let user = address.uri.user {
         inquiry.token = FlowToken(text.extracting(user.positions), hashing: hashing, scratch: &tokenScratch)
+        // A token outlives a restart; its listener may not.
+        if let token = inquiry.token, Int(token.hop.listener) >= settings.listeners.count { inquiry.token = nil }
       }
     }
   }
@@ -124,8 +126,7 @@ extension ServerCore {
       let needsTLS = uri.scheme == .sips
       for binding in bindings.bindings where context.targets.count < settings.maxBranches {
         guard let hop = nextHop(of: binding), !needsTLS || hop.transport == .tls else { continue }
-        context.targets.append(
-          ResponseContext.Target(uri: binding.uri, hop: hop, q: binding.q))
+        context.targets.append(ResponseContext.Target(uri: requestURI(of: binding), hop: hop, q: binding.q))
       }
     }
     guard context.targets.isEmpty else {
@@ -157,8 +158,18 @@ extension ServerCore {
       destination: .flow(binding.flow.id), transport: binding.flow.transport, listener: binding.flow.listener)
     if binding.isReachedByFlow { return flow }
     let contact = binding.uri
-    guard let uri = try? SIPURI(contact.span, ByteRange(0, contact.count)) else { return flow }
+    guard let uri = try? SIPURI(contact.span, ByteRange(0, contact.count)), uri.isSIP else { return nil }
     return address(of: uri, contact.span) ?? flow
+  }
+
+  /// RFC 3261 §16.6 step 2: the contact as a Request-URI.
+  func requestURI(of binding: Binding) -> [UInt8] {
+    let contact = binding.uri
+    guard let uri = try? SIPURI(contact.span, ByteRange(0, contact.count)), uri.isMoreThanRequestURI(contact.span)
+    else { return contact }
+    var shortened: [UInt8] = []
+    uri.appendRequestURI(contact.span, to: &shortened)
+    return shortened
   }
 
   private func nextHop(ofRoute inquiry: Inquiry) -> NextHop? {

@@ -1,31 +1,15 @@
 import Structures
 
-extension Message {
-  /// Takes over the octets of one message and finds its parts in one pass.
-  ///
-  /// `octets` is a datagram, or what a ``StreamFramer`` cut out. Nothing is thrown: what is wrong stands in ``error`` and the rest
-  /// is read as far as it goes.
-  public func load(_ octets: Span<UInt8>, limits: ParserLimits) {
-    bytes.removeAll(keepingCapacity: true)
-    fields.removeAll(keepingCapacity: true)
-    first = InlineArray<34, UInt8>(repeating: 255)
-    kind = .malformed
-    methodToken = ByteRange(0, 0)
-    requestURIRange = ByteRange(0, 0)
-    reasonRange = ByteRange(0, 0)
-    error = nil
-    if octets.count > limits.message { error = ParseError(.tooLarge, at: limits.message) }
-    bytes.append(octets.extracting(0..<min(octets.count, limits.message)))
-    let owned = bytes
-    parse(owned.span, limits)
-  }
-
+extension MessageLayout {
   /// Keeps the first error only: later ones are often its consequence.
-  func note(_ problem: ParseError.Problem, at position: Int) {
+  mutating func note(_ problem: ParseError.Problem, at position: Int) {
     if error == nil { error = ParseError(problem, at: position) }
   }
 
-  private func parse(_ text: Span<UInt8>, _ limits: ParserLimits) {
+  /// Finds the parts of a message; `isCut` says that octets beyond the limit were left out.
+  mutating func parse(_ text: Span<UInt8>, _ limits: ParserLimits, isCut: Bool) {
+    clear()
+    if isCut { note(.tooLarge, at: limits.message) }
     var position = 0
     // RFC 3261 §7.5: empty lines before the start line are skipped.
     while position + 1 < text.count, text[position] == 0x0D, text[position + 1] == 0x0A { position += 2 }
@@ -61,7 +45,7 @@ extension Message {
   }
 
   /// The position of the CRLF that ends the line; nil when no line feed is left. A line feed alone ends the line too, and is noted.
-  private func lineEnd(_ text: Span<UInt8>, _ position: Int) -> Int? {
+  private mutating func lineEnd(_ text: Span<UInt8>, _ position: Int) -> Int? {
     guard position < text.count, let feed = text.firstLineFeed(from: position) else { return nil }
     if feed > position, text[feed - 1] == 0x0D { return feed - 1 }
     note(.headerLine, at: feed)
@@ -69,7 +53,7 @@ extension Message {
   }
 
   /// `Method SP Request-URI SP SIP-Version` or `SIP-Version SP Status-Code SP Reason-Phrase` (RFC 3261 §7.1, §7.2).
-  private func parseStartLine(_ text: Span<UInt8>, _ start: Int, _ end: Int) {
+  private mutating func parseStartLine(_ text: Span<UInt8>, _ start: Int, _ end: Int) {
     guard end - start >= 8, let space = text.first(0x20, in: start..<end) else {
       note(.startLine, at: start)
       return
@@ -88,7 +72,7 @@ extension Message {
       note(.startLine, at: space)
       return
     }
-    requestURIRange = ByteRange(space + 1, second)
+    requestURI = ByteRange(space + 1, second)
     let version = text.extracting(second + 1..<end)
     if !version.equalsIgnoringCase("sip/2.0") {
       let isVersion =
@@ -98,7 +82,7 @@ extension Message {
     }
   }
 
-  private func parseStatusLine(_ text: Span<UInt8>, _ start: Int, _ space: Int, _ end: Int) {
+  private mutating func parseStatusLine(_ text: Span<UInt8>, _ start: Int, _ space: Int, _ end: Int) {
     guard text.extracting(start..<space).equalsIgnoringCase("sip/2.0") else {
       note(.version, at: start)
       return
@@ -115,11 +99,11 @@ extension Message {
       return
     }
     kind = .response(status: status)
-    reasonRange = ByteRange(min(position + 1, end), end)
+    reason = ByteRange(min(position + 1, end), end)
   }
 
   /// Reads one header line with the lines folded into it; returns the position behind it.
-  private func parseField(_ text: Span<UInt8>, _ start: Int, _ firstEnd: Int, _ limits: ParserLimits) -> Int {
+  private mutating func parseField(_ text: Span<UInt8>, _ start: Int, _ firstEnd: Int, _ limits: ParserLimits) -> Int {
     var end = firstEnd
     // RFC 3261 §7.3.1: a line that begins with white space continues the one before.
     while end + 2 < text.count, text[end + 2] == 0x20 || text[end + 2] == 0x09 {
@@ -142,7 +126,7 @@ extension Message {
     let name = HeaderName(text.extracting(start..<nameEnd))
     if first[Int(name.rawValue)] == 255 { first[Int(name.rawValue)] = UInt8(truncatingIfNeeded: fields.count) }
     fields.append(
-      Field(
+      Message.Field(
         name: name, nameLength: UInt8(truncatingIfNeeded: nameEnd - start), start: UInt16(truncatingIfNeeded: start),
         value: ByteRange(valueStart, valueEnd)))
     return end + 2
@@ -150,7 +134,7 @@ extension Message {
 
   /// RFC 3261 §18.3: octets beyond Content-Length are not part of the message, fewer are an error; without it a datagram's body
   /// goes to its end.
-  private func parseBody(_ text: Span<UInt8>, from start: Int) {
+  private mutating func parseBody(_ text: Span<UInt8>, from start: Int) {
     body = ByteRange(start, text.count)
     guard let index = firstIndex(of: .contentLength) else { return }
     let value = fields[index].value
@@ -162,7 +146,6 @@ extension Message {
       note(.contentLength, at: Int(value.start))
     } else {
       body = ByteRange(start, start + length)
-      bytes.removeSubrange(start + length..<bytes.count)
     }
   }
 }

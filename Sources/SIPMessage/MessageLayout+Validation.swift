@@ -1,16 +1,13 @@
 import Structures
 
-extension Message {
-  /// What makes the message unacceptable: how it was framed and laid out, and whether the fields that a proxy and a registrar work with
-  /// follow the grammar (RFC 3261 §8.2, §16.3, §25.1); nil when nothing does.
-  ///
-  /// Fields that the server doesn't use (Date, Subject, unknown ones) are not looked into.
-  public func check() -> ParseError? {
+extension MessageLayout {
+  /// See ``Message/check()``; keeps what it reads.
+  mutating func check(_ text: Span<UInt8>) -> ParseError? {
     if let error { return error }
     do {
       try checkCounts()
-      try checkFields()
-      if isRequest { try checkRequest() }
+      try checkFields(text)
+      if isRequest { try checkRequest(text) }
       return nil
     } catch {
       return error
@@ -37,13 +34,12 @@ extension Message {
     names.reduce(0) { $0 | 1 << UInt64($1.rawValue) }
   }
 
-  private func checkFields() throws(ParseError) {
-    _ = try topVia()
-    let sequence = try cseq()
-    _ = try from()
-    _ = try to()
-    let owned = bytes
-    let text = owned.span
+  private mutating func checkFields(_ text: Span<UInt8>) throws(ParseError) {
+    checkedVia = try topVia(text)
+    let sequence = try cseq(text)
+    checkedCSeq = sequence
+    checkedFrom = try address(.from, text)
+    checkedTo = try address(.to, text)
     if let callID = value(of: .callID) {
       // RFC 3261 §25.1: word [ "@" word ]
       let at = text.first(UInt8(ascii: "@"), in: callID.positions) ?? Int(callID.end)
@@ -59,23 +55,23 @@ extension Message {
     try checkContacts(text)
   }
 
-  private func checkRequest() throws(ParseError) {
-    let uri = try requestURI()
+  private mutating func checkRequest(_ text: Span<UInt8>) throws(ParseError) {
+    let uri = try uri(text)
+    checkedURI = uri
     // RFC 3261 §19.1.5, RFC 4475 §3.1.2.11: a Request-URI has no header part.
     if !uri.headers.isEmpty { throw ParseError(.requestURI, at: Int(uri.headers.start)) }
-    if let value = value(of: .maxForwards), number(of: .maxForwards).map({ $0 > 255 }) ?? true {
+    if let value = value(of: .maxForwards), text.decimal(value.positions, below: 256) == nil {
       throw ParseError(.maxForwards, at: Int(value.start))
     }
-    try checkTags(.require)
-    try checkTags(.proxyRequire)
+    try checkTags(.require, text)
+    try checkTags(.proxyRequire, text)
   }
 
-  private func checkTags(_ name: HeaderName) throws(ParseError) {
+  private func checkTags(_ name: HeaderName, _ text: Span<UInt8>) throws(ParseError) {
     guard has(name) else { return }
-    let owned = bytes
-    var iterator = ValueIterator(name, in: self)
-    while let (tag, _) = iterator.next(self, owned.span) {
-      guard !tag.isEmpty, owned.span.all(tag.positions, in: .token) else {
+    var iterator = ValueIterator(name, in: fields, from: firstIndex(of: name))
+    while let (tag, _) = iterator.next(text) {
+      guard !tag.isEmpty, text.all(tag.positions, in: .token) else {
         throw ParseError(.requireTag, at: Int(tag.start))
       }
     }
@@ -85,8 +81,8 @@ extension Message {
   private func checkAddresses(_ name: HeaderName, _ problem: ParseError.Problem, _ text: Span<UInt8>) throws(ParseError)
   {
     guard has(name) else { return }
-    var iterator = ValueIterator(name, in: self)
-    while let (value, _) = iterator.next(self, text) {
+    var iterator = ValueIterator(name, in: fields, from: firstIndex(of: name))
+    while let (value, _) = iterator.next(text) {
       guard let address = try? NameAddress(text, value), address.isBracketed else {
         throw ParseError(problem, at: Int(value.start))
       }
@@ -96,9 +92,9 @@ extension Message {
   /// RFC 3261 §20.10: `*`, alone and in REGISTER only, or addresses.
   private func checkContacts(_ text: Span<UInt8>) throws(ParseError) {
     guard has(.contact) else { return }
-    var iterator = ValueIterator(.contact, in: self)
-    while let (value, _) = iterator.next(self, text) {
-      if value.count == 1, text[Int(value.start)] == UInt8(ascii: "*"), method == .register { continue }
+    var iterator = ValueIterator(.contact, in: fields, from: firstIndex(of: .contact))
+    while let (value, _) = iterator.next(text) {
+      if value.count == 1, text[Int(value.start)] == UInt8(ascii: "*"), isRegister { continue }
       do {
         _ = try NameAddress(text, value)
       } catch {
