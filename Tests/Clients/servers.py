@@ -175,7 +175,7 @@ class Apus(Server):
         (self.folder / "apus.yaml").write_text(f"""\
 node: stories
 advertise: 127.0.0.1
-domains: [{DOMAIN}]
+domains: [{DOMAIN}, localhost]
 listen:
   - "tls:127.0.0.1:{self.ports['tls']}"
   - "tcp:127.0.0.1:{self.ports['tcp']}"
@@ -198,6 +198,8 @@ class Kamailio(Server):
         "a request without Content-Length over a stream gets 400, then the connection closes": "closes without a word",
         "Content-Length that is no number, negative, doubled or huge gets an error or a closed connection": "waits on",
         "required fields that are missing, and another SIP version, get an error in our version": "ignores SIP/7.0",
+        "connections without a handshake are gone within 11 s: silent, half a ClientHello, one octet a second":
+            "waits for 120 s",
         "garbage on one connection leaves a call on others alone": "keeps such connections",
     }
 
