@@ -6,7 +6,7 @@ import Structures
 extension ServerCore {
   func receivedResponse(_ message: Message, _ now: Instant, _ actions: inout ServerActions) {
     statistics.responsesReceived &+= 1
-    guard message.check() == nil, let via = try? message.topVia() else {
+    guard message.check() == nil, let via = try? message.topVia(), isForSomebodyElse(message, via) else {
       statistics.malformed &+= 1
       drop(message)
       return
@@ -21,6 +21,19 @@ extension ServerCore {
       }
       received(message, via, for: client, context, now, &actions)
     }
+  }
+
+  /// RFC 3261 §16.7 step 3: whether a Via is left below ours, which the answer to a CANCEL of our own need not have.
+  private func isForSomebodyElse(_ message: Message, _ via: Via) -> Bool {
+    guard let first = message.value(of: .via), via.range.end == first.end else { return true }
+    var count = 0
+    message.forEach(.via) { _, _ in
+      count += 1
+      return count < 2
+    }
+    guard count < 2, let cseq = try? message.cseq() else { return true }
+    let bytes = message.bytes
+    return bytes.span.extracting(cseq.method.positions).equals("CANCEL")
   }
 
   /// A response that a branch's transaction lets through; takes the message.
