@@ -99,7 +99,7 @@ extension ServerCore {
   private func keepBetter(_ context: ResponseContext, _ message: Message, _ via: Via) {
     if case .none = context.best {
       context.best = .received(message, via)
-    } else if Self.rank(message.status) < Self.rank(context.best.status) {
+    } else if Self.rank(message.status) < Self.rank(context.best) {
       if case .received(let other, _) = context.best { transactions.pool.put(other) }
       context.best = .received(message, via)
     } else {
@@ -110,10 +110,16 @@ extension ServerCore {
   private func keepBetter(_ context: ResponseContext, local status: Int) {
     if case .none = context.best {
       context.best = .local(status: status)
-    } else if Self.rank(status) < Self.rank(context.best.status) {
+    } else if Self.rank(.local(status: status)) < Self.rank(context.best) {
       if case .received(let other, _) = context.best { transactions.pool.put(other) }
       context.best = .local(status: status)
     }
+  }
+
+  /// What a target said of itself tells the caller more than that another can't be reached.
+  private static func rank(_ best: ResponseContext.Best) -> Int {
+    if case .local(480) = best { return 4_800 }
+    return rank(best.status)
   }
 
   private static func rank(_ status: Int) -> Int {
