@@ -39,52 +39,58 @@ extension Span where Element == UInt8 {
     end - start == literal.count && word(start, end).lowercased == literal
   }
 
-  // MARK: Searching, eight octets at a time
+  // MARK: Searching, sixteen octets at a time
 
-  /// Where in a word the octets are that equal one of `pattern`, which repeats it: the lowest bit set is exact.
+  /// The position of the first of sixteen octets for which `isHit` has ones; nil when there is none.
   @inline(__always)
-  private func hits(_ word: UInt64, _ pattern: UInt64) -> UInt64 {
-    // An octet becomes 0 where it is the one; the subtraction then borrows into its top bit.
-    let difference = word ^ pattern
-    return (difference &- 0x0101_0101_0101_0101) & ~difference & 0x8080_8080_8080_8080
+  private func position(_ index: Int, _ isHit: SIMD2<UInt64>) -> Int? {
+    if isHit[0] | isHit[1] == 0 { return nil }
+    return isHit[0] != 0
+      ? index &+ isHit[0].trailingZeroBitCount >> 3 : index &+ 8 &+ isHit[1].trailingZeroBitCount >> 3
   }
 
+  /// The position of the first octet of the range that `isHit` finds among sixteen; nil when there is none.
   @inline(__always)
-  private func repeated(_ octet: UInt8) -> UInt64 { UInt64(octet) &* 0x0101_0101_0101_0101 }
+  private func first(in range: Range<Int>, _ isHit: (SIMD16<UInt8>) -> SIMD2<UInt64>) -> Int? {
+    check(range.lowerBound, range.upperBound)
+    var index = range.lowerBound
+    while index < range.upperBound {
+      let octets =
+        index <= count - 16
+        ? bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: index, as: SIMD16<UInt8>.self) : lastOctets(at: index)
+      if let found = position(index, isHit(octets)) { return found < range.upperBound ? found : nil }
+      index &+= 16
+    }
+    return nil
+  }
+
+  /// Ones where the octets are the same.
+  @inline(__always)
+  private func equal(_ octets: SIMD16<UInt8>, _ others: SIMD16<UInt8>) -> SIMD2<UInt64> {
+    unsafeBitCast(octets .== others, to: SIMD2<UInt64>.self)
+  }
+
+  /// The octets from a position near the end of the span on, and zeros.
+  @inline(never)
+  private func lastOctets(at position: Int) -> SIMD16<UInt8> {
+    let behind = position + 8
+    return unsafeBitCast(
+      SIMD2(word(at: position).littleEndian, behind < count ? word(at: behind).littleEndian : 0),
+      to: SIMD16<UInt8>.self)
+  }
 
   /// The position of the first `octet` in the range; nil when there is none.
   @inline(__always)
   func first(_ octet: UInt8, in range: Range<Int>) -> Int? {
-    check(range.lowerBound, range.upperBound)
-    let pattern = repeated(octet)
-    var index = range.lowerBound
-    while index < range.upperBound {
-      let found = hits(word(at: index), pattern)
-      if found != 0 {
-        let position = index + found.trailingZeroBitCount >> 3
-        return position < range.upperBound ? position : nil
-      }
-      index += 8
-    }
-    return nil
+    let wanted = SIMD16(repeating: octet)
+    return first(in: range) { equal($0, wanted) }
   }
 
   /// The position of the first octet that is one of two; nil when there is none.
   @inline(__always)
   func first(_ one: UInt8, or other: UInt8, in range: Range<Int>) -> Int? {
-    check(range.lowerBound, range.upperBound)
-    let (pattern, otherPattern) = (repeated(one), repeated(other))
-    var index = range.lowerBound
-    while index < range.upperBound {
-      let word = word(at: index)
-      let found = hits(word, pattern) | hits(word, otherPattern)
-      if found != 0 {
-        let position = index + found.trailingZeroBitCount >> 3
-        return position < range.upperBound ? position : nil
-      }
-      index += 8
-    }
-    return nil
+    let (wanted, alsoWanted) = (SIMD16(repeating: one), SIMD16(repeating: other))
+    return first(in: range) { equal($0, wanted) | equal($0, alsoWanted) }
   }
 
   /// The position behind a quoted string that begins at `position`; nil when it doesn't end.
