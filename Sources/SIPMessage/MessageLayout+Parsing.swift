@@ -152,6 +152,8 @@ extension MessageLayout {
     let valueEnd = text.trimSpace(valueStart, end)
     if first[Int(name.rawValue)] == 255 {
       first[Int(name.rawValue)] = UInt8(truncatingIfNeeded: known + room.count)
+    } else if name.isSingle, repeated == nil {
+      repeated = UInt16(truncatingIfNeeded: start)
     }
     room.append(
       Message.Field(
