@@ -140,7 +140,7 @@ extension MessageLayout {
     while nameEnd > start, text[nameEnd - 1] == 0x20 || text[nameEnd - 1] == 0x09 { nameEnd -= 1 }
     let name = HeaderName(text, start, nameEnd)
     // A name that the table knows needs no look at its octets.
-    guard nameEnd > start, nameEnd - start < 256, name != .other || text.all(start..<nameEnd, in: .token) else {
+    guard nameEnd > start, nameEnd - start < 256, name != .other || text.isToken(start, nameEnd) else {
       note(.headerLine, at: start)
       return end + 2
     }

@@ -78,6 +78,7 @@ extension MessageLayout {
   }
 
   /// RFC 3261 §20.10: `*`, alone and in REGISTER only, or addresses.
+  @inline(__always)
   private func checkContacts(_ text: Span<UInt8>) throws(ParseError) {
     guard has(.contact) else { return }
     var iterator = ValueIterator(.contact, in: fields, from: firstIndex(of: .contact))

@@ -57,8 +57,10 @@ struct MessageLayout {
     return index == 255 ? nil : Int(index)
   }
 
+  @inline(__always)
   func value(of name: HeaderName) -> ByteRange? {
-    firstIndex(of: name).map { fields[$0].value }
+    guard let index = firstIndex(of: name) else { return nil }
+    return fields[index].value
   }
 
   func has(_ name: HeaderName) -> Bool { firstIndex(of: name) != nil }
@@ -91,6 +93,7 @@ struct MessageLayout {
   }
 
   /// The tag of From or To.
+  @inline(__always)
   func tag(of name: HeaderName, _ text: Span<UInt8>) -> ByteRange? {
     let tag: ByteRange?
     switch name {

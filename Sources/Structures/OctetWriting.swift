@@ -28,28 +28,36 @@ extension OutputSpan<UInt8> {
 
   /// Appends a number in decimal.
   public mutating func append(decimal number: UInt64) {
-    if number < 10 {
-      append(UInt8(truncatingIfNeeded: number) + 0x30)
+    // Most numbers in a message are small: octets of an address, ports, a hop count.
+    if number < 1_000 {
+      let low = UInt32(truncatingIfNeeded: number)
+      if low >= 100 { append(digit: low / 100) }
+      if low >= 10 { append(digit: low / 10 % 10) }
+      append(digit: low % 10)
       return
     }
-    var digits = InlineArray<20, UInt8>(repeating: 0)
-    var first = 20
-    var rest = number
-    while rest > 0 {
-      first -= 1
-      digits[first] = UInt8(truncatingIfNeeded: rest % 10) + 0x30
-      rest /= 10
-    }
-    for index in first..<20 { append(digits[index]) }
+    append(decimal: number / 1_000)
+    let rest = UInt32(truncatingIfNeeded: number % 1_000)
+    append(digit: rest / 100)
+    append(digit: rest / 10 % 10)
+    append(digit: rest % 10)
   }
+
+  @inline(__always)
+  private mutating func append(digit: UInt32) { append(UInt8(truncatingIfNeeded: digit) + 0x30) }
 
   /// Appends the low `length` octets of a number (1 to 8) in network order.
   @inlinable
   public mutating func append(bigEndian number: UInt64, _ length: Int) {
-    var shift = 8 * length
-    while shift > 0 {
-      shift -= 8
-      append(UInt8(truncatingIfNeeded: number >> UInt64(shift)))
+    precondition(length >= 1 && length <= 8 && length <= freeCapacity, "no room for this number")
+    withUnsafeMutableBufferPointer { target, count in
+      guard let base = target.baseAddress else { return }
+      var shift = UInt64(truncatingIfNeeded: length) &* 8
+      for index in 0..<length {
+        shift &-= 8
+        base[count &+ index] = UInt8(truncatingIfNeeded: number &>> shift)
+      }
+      count += length
     }
   }
 
