@@ -16,9 +16,10 @@ struct FlowToken {
   /// Whose contact the flow was; empty for a peer that isn't registered.
   let addressOfRecord: [UInt8]
 
-  /// Appends the token for a next hop.
+  /// Appends the token for a next hop; `scratch` and `sealed` are overwritten.
   static func append(
-    _ hop: NextHop, aor: Span<UInt8>, hashing: any Hashing, scratch: inout [UInt8], to output: inout [UInt8]
+    _ hop: NextHop, aor: Span<UInt8>, hashing: any Hashing, scratch: inout [UInt8], sealed: inout [UInt8],
+    to output: inout [UInt8]
   ) {
     scratch.removeAll(keepingCapacity: true)
     scratch.append(Self.version)
@@ -42,7 +43,8 @@ struct FlowToken {
       scratch += name.prefix(255)
     }
     if aor.count <= 128 { scratch.append(aor) }
-    var sealed: [UInt8] = [Self.secret]
+    sealed.removeAll(keepingCapacity: true)
+    sealed.append(Self.secret)
     hashing.seal(scratch.span, to: &sealed)
     output.append(base64URL: sealed.span)
   }

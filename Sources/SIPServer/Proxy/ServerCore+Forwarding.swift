@@ -116,17 +116,18 @@ extension ServerCore {
   ) {
     let caller = NextHop(destination: .flow(source.id), transport: source.transport, listener: source.listener)
     appendRecordRoute(as: target.hop, leadingTo: caller, callerRecord, &output)
-    var callee: [UInt8] = []
+    keyScratch.removeAll(keepingCapacity: true)
     let bytes = request.bytes
     if let uri = try? request.requestURI(), let domain = domain(of: uri, bytes.span, source) {
-      appendKey(uri, domain, bytes.span, &callee)
+      appendKey(uri, domain, bytes.span, &keyScratch)
     }
+    let callee = keyScratch
     appendRecordRoute(as: caller, leadingTo: target.hop, callee, &output)
   }
 
   private func appendRecordRoute(as side: NextHop, leadingTo other: NextHop, _ aor: [UInt8], _ output: inout [UInt8]) {
     output.append("Record-Route: <sip:")
-    FlowToken.append(other, aor: aor.span, hashing: hashing, scratch: &tokenScratch, to: &output)
+    FlowToken.append(other, aor: aor.span, hashing: hashing, scratch: &tokenScratch, sealed: &scratch, to: &output)
     output.append("@")
     output += settings.listeners[Int(side.listener)].recordRoute
     switch side.transport {
