@@ -170,22 +170,25 @@ extension Span where Element == UInt8 {
     return ByteRange(first, behind)
   }
 
-  /// The end of the run of decimal digits that begins at a position.
+  /// The decimal number that begins at a position, and its end; nil when there is none or it is not below the limit.
   @inline(__always)
-  func digits(_ start: Int, _ end: Int) -> Int { run(start, end, of: .digit) }
+  func number(_ start: Int, _ end: Int, below limit: Int) -> (Int, end: Int)? {
+    check(start, end)
+    var (number, index) = (0, start)
+    while index < end {
+      let digit = self[unchecked: index] &- 0x30
+      if digit >= 10 { break }
+      number = number &* 10 &+ Int(digit)
+      if number >= limit { return nil }
+      index &+= 1
+    }
+    return index > start ? (number, index) : nil
+  }
 
   /// A decimal number that fills the range; nil when it is empty, has other octets or is not below the limit.
   func decimal(_ range: Range<Int>, below limit: Int) -> Int? {
-    check(range.lowerBound, range.upperBound)
-    guard !range.isEmpty else { return nil }
-    var number = 0
-    var index = range.lowerBound
-    while index < range.upperBound {
-      let digit = self[unchecked: index] &- 0x30
-      guard digit < 10 else { return nil }
-      number = number &* 10 &+ Int(digit)
-      if number >= limit { return nil }
-      index += 1
+    guard let (number, end) = number(range.lowerBound, range.upperBound, below: limit), end == range.upperBound else {
+      return nil
     }
     return number
   }
