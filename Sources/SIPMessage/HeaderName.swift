@@ -42,6 +42,7 @@ public enum HeaderName: UInt8, Sendable, CaseIterable {
       : Self.longest(first.lowercased, second.lowercased, third.lowercased)
   }
 
+  @inline(never)
   private static func find(_ first: OctetWord, _ second: OctetWord) -> HeaderName {
     @inline(__always) func rest(_ literal: OctetWord, _ name: HeaderName) -> HeaderName {
       second == literal ? name : .other

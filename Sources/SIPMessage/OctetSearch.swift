@@ -196,8 +196,8 @@ extension Span where Element == UInt8 {
 
 // MARK: Header lines
 
-/// A header line as nearly all are: at most 24 octets of name, a colon directly behind them, a value on the same line, CRLF, and more of the
-/// message behind it.
+/// A header line as nearly all are: at most 24 octets of name, a colon directly behind them, at most one space, a value on the same line,
+/// CRLF, and more of the message behind it.
 struct UsualLine {
   /// The first eight octets of the name.
   var first: OctetWord = ""
@@ -217,7 +217,7 @@ extension Span where Element == UInt8 {
   /// Reads the line at a position; nil when it isn't a usual one, whether or not it is a good one.
   @inline(__always)
   func usualLine(at start: Int) -> UsualLine? {
-    guard start >= 0, start <= count &- 24 else { return nil }
+    guard count >= 24, UInt(bitPattern: start) <= UInt(bitPattern: count &- 24) else { return nil }
     var line = UsualLine()
     readName(start, &line)
     let colon = start &+ line.nameLength
@@ -226,12 +226,12 @@ extension Span where Element == UInt8 {
     let end = feed &- 1
     let continuation = self[unchecked: feed &+ 1]
     guard end > colon, self[unchecked: end] == 0x0D, continuation != 0x20, continuation != 0x09 else { return nil }
-    var (valueStart, valueEnd) = (colon &+ 1, end)
-    while self[unchecked: valueStart] == 0x20 { valueStart &+= 1 }
-    guard valueStart < end else { return nil }
-    while self[unchecked: valueEnd &- 1] == 0x20 { valueEnd &-= 1 }
-    if self[unchecked: valueStart].isLinearSpace || self[unchecked: valueEnd &- 1].isLinearSpace { return nil }
-    line.value = ByteRange(valueStart, valueEnd)
+    var valueStart = colon &+ 1
+    if self[unchecked: valueStart] == 0x20 { valueStart &+= 1 }
+    if valueStart == end || self[unchecked: valueStart].isLinearSpace || self[unchecked: end &- 1].isLinearSpace {
+      return nil
+    }
+    line.value = ByteRange(valueStart, end)
     line.next = feed &+ 1
     return line
   }
