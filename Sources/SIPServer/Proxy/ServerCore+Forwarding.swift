@@ -71,9 +71,7 @@ extension ServerCore {
     }
     appendFields(request, text, via, source, poppedRoutes, consumesCredentials, &output)
     if !request.has(.maxForwards) {
-      output.append("Max-Forwards: ")
-      output.append(decimal: UInt64(settings.maxForwards))
-      output.append("\r\n")
+      appendMaxForwards(settings.maxForwards, &output)
     }
     if !request.has(.contentLength) {
       output.append("Content-Length: ")
@@ -152,9 +150,9 @@ extension ServerCore {
         isTopVia = false
         run = ResponseWriter.appendVia(via, text, from: run, source: source, to: &output)
       case .maxForwards:
-        output.append(text.extracting(run..<Int(field.value.start)))
-        output.append(decimal: UInt64(max(0, (request.number(of: .maxForwards) ?? settings.maxForwards) - 1)))
-        run = Int(field.value.end)
+        output.append(text.extracting(run..<Int(field.start)))
+        appendMaxForwards((request.number(of: .maxForwards) ?? settings.maxForwards) - 1, &output)
+        run = request.end(ofFieldAt: index)
       case .route where routesToDrop > 0:
         output.append(text.extracting(run..<Int(field.start)))
         run = appendRemainingRoutes(request, text, index, &routesToDrop, &output)
@@ -165,6 +163,15 @@ extension ServerCore {
       }
     }
     output.append(text.extracting(run..<request.headersEnd))
+  }
+
+  /// RFC 3261 §16.6 step 3
+  private func appendMaxForwards(_ number: Int, _ output: inout [UInt8]) {
+    output.append(addingCapacity: 16 + OutputSpan.decimalDigits) { output in
+      output.append("Max-Forwards: ")
+      output.append(decimal: UInt64(max(0, number)))
+      output.append("\r\n")
+    }
   }
 
   /// RFC 3261 §16.4: drops the values that were ours from one Route line; returns where copying goes on.
