@@ -1,4 +1,4 @@
-internal import Structures
+public import Structures
 
 /// The users of all domains with what their passwords became, looked up by the octets of a message.
 ///
@@ -27,64 +27,74 @@ public struct UserTable: Sendable, Equatable {
     }
   }
 
-  private struct Entry: Sendable, Equatable {
-    let domain: [UInt8]
-    let name: [UInt8]
-    var user: User
+  /// A user with its names, to fill a table.
+  public struct Record: Sendable, Equatable {
+    /// The domain, in small letters.
+    public let domain: [UInt8]
+    /// The user part of the address of record; counts with its case (RFC 3261 §19.1.4).
+    public let name: [UInt8]
+    /// What is kept.
+    public var user: User
+
+    /// A record; the domain is made small.
+    public init(domain: String, name: String, user: User) {
+      self.domain = Array(domain.lowercased().utf8)
+      self.name = Array(name.utf8)
+      self.user = user
+    }
   }
 
-  /// Sorted by domain, then by name, octet by octet.
-  private var entries: [Entry] = []
+  /// Sorted by domain, then by name, octet by octet; each pair once.
+  private var records: [Record] = []
 
   /// A table without users.
   public init() {}
 
+  /// A table of some users; of two with the same names the last counts.
+  public init(_ records: [Record]) {
+    let sorted = records.enumerated().sorted { left, right in
+      let order = Self.compare(left.element, right.element.domain.span, right.element.name.span)
+      return order == 0 ? left.offset < right.offset : order < 0
+    }
+    for (_, record) in sorted {
+      if let last = self.records.last, last.domain == record.domain, last.name == record.name {
+        self.records.removeLast()
+      }
+      self.records.append(record)
+    }
+  }
+
   /// How many users there are.
-  public var count: Int { entries.count }
+  public var count: Int { records.count }
 
   /// Whether there is no user.
-  public var isEmpty: Bool { entries.isEmpty }
+  public var isEmpty: Bool { records.isEmpty }
 
-  /// Adds a user in place of one of the same name. `domain` is made small, `name` counts with its case
-  /// (RFC 3261 §19.1.4).
-  public mutating func set(_ user: User, domain: String, name: String) {
-    let entry = Entry(domain: Array(domain.lowercased().utf8), name: Array(name.utf8), user: user)
-    let position = lowerBound(domain: entry.domain.span, name: entry.name.span)
-    if position < entries.count, entries[position].domain == entry.domain, entries[position].name == entry.name {
-      entries[position].user = user
-    } else {
-      entries.insert(entry, at: position)
-    }
-  }
-
-  /// The user of a domain; nil when there is none. `domain` may have capitals; nothing is allocated.
+  /// The user of a domain; nil when there is none. `domain` may have capitals; `name` counts with its case. Nothing is
+  /// allocated.
   public func find(domain: Span<UInt8>, name: Span<UInt8>) -> User? {
-    let position = lowerBound(domain: domain, name: name)
-    guard position < entries.count,
-      Self.compare(entries[position].domain, domain, ignoringCase: true) == 0,
-      Self.compare(entries[position].name, name, ignoringCase: false) == 0
-    else { return nil }
-    return entries[position].user
-  }
-
-  /// The first position whose entry is not before the given names.
-  private func lowerBound(domain: Span<UInt8>, name: Span<UInt8>) -> Int {
-    var (low, high) = (0, entries.count)
+    var (low, high) = (0, records.count)
     while low < high {
       let middle = (low + high) / 2
-      var order = Self.compare(entries[middle].domain, domain, ignoringCase: true)
-      if order == 0 { order = Self.compare(entries[middle].name, name, ignoringCase: false) }
+      let order = Self.compare(records[middle], domain, name)
+      if order == 0 { return records[middle].user }
       if order < 0 { low = middle + 1 } else { high = middle }
     }
-    return low
+    return nil
   }
 
-  /// -1, 0 or 1 as `left` (a key of ours, already small where case is ignored) is before, equal to or after `right`.
+  /// Less than 0, 0 or more as the record is before, at or after the names.
+  private static func compare(_ record: Record, _ domain: Span<UInt8>, _ name: Span<UInt8>) -> Int {
+    let order = compare(record.domain, domain, ignoringCase: true)
+    return order == 0 ? compare(record.name, name, ignoringCase: false) : order
+  }
+
+  /// The same for two names, of which `left`, a key of ours, is small already where case is ignored.
   private static func compare(_ left: [UInt8], _ right: Span<UInt8>, ignoringCase: Bool) -> Int {
     for index in 0..<min(left.count, right.count) {
       let other = ignoringCase ? right[index].lowercased : right[index]
       if left[index] != other { return left[index] < other ? -1 : 1 }
     }
-    return left.count == right.count ? 0 : left.count < right.count ? -1 : 1
+    return left.count - right.count
   }
 }

@@ -45,7 +45,7 @@ public struct NonInviteClientTransaction: Sendable {
     /// The request was sent and nothing came back; `e` is nil over a reliable transport.
     case trying(e: Retransmission?, f: Instant)
     /// A provisional response came; `e` is nil over a reliable transport.
-    case proceeding(e: Instant?, f: Instant)
+    case proceeding(e: Retransmission?, f: Instant)
     /// The final response came.
     case completed(k: Instant)
     /// Over.
@@ -78,7 +78,7 @@ public struct NonInviteClientTransaction: Sendable {
     switch state {
     case .trying(let e, let f):
       if status >= 200 { return complete(at: now, into: &actions) }
-      state = .proceeding(e: e?.at, f: f)
+      state = .proceeding(e: e, f: f)
       actions.insert(.deliverResponse)
     case .proceeding:
       if status >= 200 { return complete(at: now, into: &actions) }
@@ -97,8 +97,9 @@ public struct NonInviteClientTransaction: Sendable {
     case .trying(let e?, let f) where e.at <= now:
       state = .trying(e: e.next(after: now, ceiling: settings.t2Nanoseconds), f: f)
       actions.insert(.transmitRequest)
-    case .proceeding(let e?, let f) where e <= now:
-      state = .proceeding(e: now.adding(nanoseconds: settings.t2Nanoseconds), f: f)
+    case .proceeding(let e?, let f) where e.at <= now:
+      let t2 = settings.t2Nanoseconds
+      state = .proceeding(e: Retransmission(at: now.adding(nanoseconds: t2), intervalNanoseconds: t2), f: f)
       actions.insert(.transmitRequest)
     case .completed(let k) where k <= now:
       state = .terminated
@@ -125,8 +126,7 @@ public struct NonInviteClientTransaction: Sendable {
   /// When ``deadlineReached(at:into:)`` should be called next; nil when no timer runs.
   public var nextDeadline: Instant? {
     switch state {
-    case .trying(let e, let f): min(e?.at ?? f, f)
-    case .proceeding(let e, let f): min(e ?? f, f)
+    case .trying(let e, let f), .proceeding(let e, let f): min(e?.at ?? f, f)
     case .completed(let k): k
     case .terminated: nil
     }

@@ -74,8 +74,9 @@ extension Span where Element == UInt8 {
   @inlinable
   public func equals(_ literal: StaticString) -> Bool {
     guard count == literal.utf8CodeUnitCount else { return false }
-    return literal.withUTF8Buffer { other in
-      for index in indices where self[index] != other[index] { return false }
+    let other = literal.utf8Start
+    return withUnsafeBufferPointer { octets in
+      for index in octets.indices where octets[index] != other[index] { return false }
       return true
     }
   }
@@ -84,8 +85,9 @@ extension Span where Element == UInt8 {
   @inlinable
   public func equalsIgnoringCase(_ literal: StaticString) -> Bool {
     guard count == literal.utf8CodeUnitCount else { return false }
-    return literal.withUTF8Buffer { other in
-      for index in indices where self[index].lowercased != other[index] { return false }
+    let other = literal.utf8Start
+    return withUnsafeBufferPointer { octets in
+      for index in octets.indices where octets[index].lowercased != other[index] { return false }
       return true
     }
   }
@@ -94,20 +96,50 @@ extension Span where Element == UInt8 {
   @inlinable
   public func equals(_ other: Span<UInt8>) -> Bool {
     guard count == other.count else { return false }
-    for index in indices where self[index] != other[index] { return false }
-    return true
+    return withUnsafeBufferPointer { left in
+      other.withUnsafeBufferPointer { right in
+        for index in left.indices where left[index] != right[index] { return false }
+        return true
+      }
+    }
   }
 
   /// Whether both hold the same octets, ASCII letters compared without case.
   @inlinable
   public func equalsIgnoringCase(_ other: Span<UInt8>) -> Bool {
     guard count == other.count else { return false }
-    for index in indices where self[index].lowercased != other[index].lowercased { return false }
-    return true
+    return withUnsafeBufferPointer { left in
+      other.withUnsafeBufferPointer { right in
+        for index in left.indices where left[index].lowercased != right[index].lowercased { return false }
+        return true
+      }
+    }
   }
 
   /// The octets as text; octets that are not UTF-8 are replaced.
   public var text: String {
     withUnsafeBufferPointer { String(decoding: $0, as: UTF8.self) }
+  }
+}
+
+extension [UInt8] {
+  /// Appends the low `length` octets of a number (1 to 8) in network order.
+  @inlinable
+  public mutating func append(bigEndian number: UInt64, _ length: Int) {
+    var shift = 8 * length
+    while shift > 0 {
+      shift -= 8
+      append(UInt8(truncatingIfNeeded: number >> UInt64(shift)))
+    }
+  }
+}
+
+extension Span where Element == UInt8 {
+  /// The number that `length` octets (1 to 8) at a position are in network order. The octets must be there.
+  @inlinable
+  public func bigEndian(_ position: Int, _ length: Int) -> UInt64 {
+    var number: UInt64 = 0
+    for index in position..<position + length { number = number << 8 | UInt64(self[index]) }
+    return number
   }
 }

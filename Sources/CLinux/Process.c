@@ -1,0 +1,124 @@
+#define _GNU_SOURCE
+#include "CLinux.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+_Static_assert(SIGHUP == 1 && SIGINT == 2 && SIGKILL == 9 && SIGUSR1 == 10 && SIGUSR2 == 12 && SIGTERM == 15, "signals");
+_Static_assert(SIGCHLD == 17, "signals");
+
+enum { most_descriptors = 1024 };
+
+int clinux_signal_descriptor(const int *signals, int count) {
+  sigset_t set;
+  sigemptyset(&set);
+  for (int index = 0; index < count; index++) sigaddset(&set, signals[index]);
+  int error = pthread_sigmask(SIG_BLOCK, &set, NULL);
+  if (error != 0) return -error;
+  int descriptor = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+  return descriptor < 0 ? -errno : descriptor;
+}
+
+int clinux_signal_read(int descriptor, struct clinux_signal *signal) {
+  struct signalfd_siginfo information;
+  ptrdiff_t count = clinux_read(descriptor, &information, sizeof information);
+  if (count == -EAGAIN) return 0;
+  if (count < 0) return (int)count;
+  if (count != sizeof information) return -EIO;
+  signal->number = (int)information.ssi_signo;
+  signal->sender = (int)information.ssi_pid;
+  return 1;
+}
+
+void clinux_ignore_sigpipe(void) { signal(SIGPIPE, SIG_IGN); }
+
+// Runs between fork and exec: only async-signal-safe calls.
+static int prepare_child(const struct clinux_descriptor_map *map, int count, int flags, int parent, int *report) {
+  if (flags & clinux_spawn_dies_with_parent) {
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) return errno;
+    // The parent may have died before the request: nobody would ever send the signal.
+    if (getppid() != parent) return ESRCH;
+  }
+  int beyond = 3;
+  for (int index = 0; index < count; index++) {
+    if (map[index].to >= beyond) beyond = map[index].to + 1;
+  }
+  // Everything goes above all target numbers first, so that no target overwrites a source.
+  int moved_report = fcntl(*report, F_DUPFD_CLOEXEC, beyond);
+  if (moved_report < 0) return errno;
+  *report = moved_report;
+  int moved[most_descriptors];
+  for (int index = 0; index < count; index++) {
+    moved[index] = fcntl(map[index].from, F_DUPFD_CLOEXEC, beyond);
+    if (moved[index] < 0) return errno;
+  }
+  for (int index = 0; index < count; index++) {
+    if (dup2(moved[index], map[index].to) < 0) return errno;
+  }
+  struct sigaction action;
+  memset(&action, 0, sizeof action);
+  action.sa_handler = SIG_DFL;
+  for (int number = 1; number < NSIG; number++) sigaction(number, &action, NULL);
+  sigset_t none;
+  sigemptyset(&none);
+  return sigprocmask(SIG_SETMASK, &none, NULL) < 0 ? errno : 0;
+}
+
+int clinux_spawn(const char *path, char *const arguments[], char *const environment[],
+                 const struct clinux_descriptor_map *map, int count, int flags) {
+  if (count < 0 || count > most_descriptors) return -EINVAL;
+  int report[2];
+  if (pipe2(report, O_CLOEXEC) < 0) return -errno;
+  // No handler of this process may run in the child.
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  int parent = getpid();
+  char *const *variables = environment == NULL ? environ : environment;
+  int child = fork();
+  int error = child < 0 ? errno : 0;
+  if (child == 0) {
+    error = prepare_child(map, count, flags, parent, &report[1]);
+    if (error == 0) {
+      execve(path, arguments, variables);
+      error = errno;
+    }
+    ssize_t ignored = write(report[1], &error, sizeof error);
+    (void)ignored;
+    _exit(127);
+  }
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  close(report[1]);
+  if (child > 0 && clinux_read(report[0], &error, sizeof error) == sizeof error) {
+    while (waitpid(child, NULL, 0) < 0 && errno == EINTR) continue;
+  }
+  close(report[0]);
+  return error != 0 ? -error : child;
+}
+
+int clinux_wait(int process, bool block, struct clinux_exit *exit) {
+  int status = 0, child;
+  do child = waitpid(process, &status, block ? 0 : WNOHANG);
+  while (child < 0 && errno == EINTR);
+  if (child < 0) return -errno;
+  if (child == 0) return 0;
+  exit->process = child;
+  exit->code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  exit->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+  return 1;
+}
+
+int clinux_kill(int process, int signal) { return kill(process, signal) < 0 ? -errno : 0; }
+
+int clinux_process_id(void) { return getpid(); }
+
+int clinux_parent_process_id(void) { return getppid(); }

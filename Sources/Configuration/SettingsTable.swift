@@ -1,0 +1,289 @@
+/// Every setting, exactly once. The reader, the sample file, the reference and the help all come from this table;
+/// a setting that is read anywhere else is a defect.
+///
+/// Order is that of the sample. To add a setting: one entry here, one property in ``NodeConfiguration``, one line
+/// where the property is filled.
+public enum SettingsTable {
+  /// The settings in the order of the sample and the reference.
+  public static let all: [Setting] =
+    identity + listening + security + registration + forwarding + bounds + waiting + operation
+
+  private static let identity: [Setting] = [
+    Setting(
+      "node", .text(.name), default: .derived("the name of the host"), reload: .restart, example: "sip1",
+      "The name of this node within the cluster. No other node may have it. It stands in logs and in the names of "
+        + "connections, not in messages."),
+    Setting(
+      "advertise", .text(.host),
+      default: .derived("the address of the first listener if it is a single one, else node"),
+      reload: .newWorkers, example: "sip1.example.test",
+      "The host name or address of this node, written into Via. Answers come back to it, so it must lead to this "
+        + "node alone; the certificate must carry it. May be set for each listener."),
+    Setting(
+      "cluster.name", .text(.host), default: .derived("advertise"), reload: .newWorkers, example: "sip.example.test",
+      "The host name or address written into Record-Route and Path. With several nodes it is one name that leads to "
+        + "all of them, so that a dialog outlives any node; each node's certificate must carry it."),
+    Setting(
+      "cluster.secret_file", .file, default: .derived("a secret made at the first start and kept in state_directory"),
+      reload: .newWorkers, example: "cluster.key",
+      "A file with at least 16 bytes, the same on all nodes, known to nobody else. From it come the keys for nonces, "
+        + "branches and flow tokens. `openssl rand -hex 32` makes one."),
+    Setting(
+      "cluster.link", .text(.hostAndPort), reload: .restart, example: "\"10.0.0.1:5070\"",
+      availability: .ignoredYet("this version runs a single node"),
+      "The address and first port on which this node's workers take links from other nodes."),
+    Setting(
+      "domains", .names(.host), default: .required, reload: .newWorkers, sample: "[example.test]",
+      "The domains that this node is responsible for: it registers their users and routes requests to them. A list of "
+        + "names, or a map from names to the settings below."),
+    Setting(
+      "domains.*.aliases", .list(.host), default: .written("[]"), reload: .newWorkers, example: "[www.example.test]",
+      "Other names and addresses of the same domain: alice@alias is the user alice of this domain."),
+    Setting(
+      "domains.*.realm", .text(.quotable), default: .derived("the name of the domain"), reload: .newWorkers,
+      example: "example.test",
+      "The realm named in challenges. The hashes in the users file are made for a realm: with another realm, every "
+        + "password must be set again."),
+    Setting(
+      "domains.*.users", .file, reload: .live, example: "users.yaml",
+      "A users file for this domain, beside the one of authentication.users."),
+    Setting(
+      "domains.*.algorithms", .list(.algorithm), default: .derived("authentication.algorithms"), reload: .newWorkers,
+      example: "[MD5]",
+      "The digest algorithms offered to the users of this domain, best first."),
+    Setting(
+      "workers", .countOrAuto(1...256), default: .written("auto"), reload: .restart,
+      "How many worker processes serve; auto: one for each processor core. This version starts one, whatever is "
+        + "written here, and says so."),
+  ]
+
+  private static let listening: [Setting] = [
+    Setting(
+      "listen", .items(short: "address"),
+      default: .written("[\"tls:0.0.0.0:5061\", \"tcp:0.0.0.0:5060\", \"udp:0.0.0.0:5060\"]"), reload: .restart,
+      "Where to listen: a list of `transport:address:port`, or of maps with the settings below. Transports are tls, "
+        + "tcp and udp. IPv6 addresses stand in brackets: `tls:[::]:5061`. The port may be left out: 5061 for tls, 5060 "
+        + "for the others."),
+    Setting(
+      "listen[].address", .text(.listener), default: .required, reload: .restart, example: "\"tls:[::]:5061\"",
+      "Transport, address and port of the listener."),
+    Setting(
+      "listen[].profile", .text(.name), default: .written("default"), reload: .newWorkers,
+      "The TLS server profile, an entry of tls.server, for connections whose client names no other server."),
+    Setting(
+      "listen[].advertise", .text(.hostAndPort), default: .derived("advertise, with the port of the listener"),
+      reload: .newWorkers, example: "sip1.example.test:5061",
+      "The host, with or without port, written into Via for this listener: needed behind a port forwarding."),
+    Setting(
+      "state_directory", .path, default: .written("/var/lib/apus"), reload: .restart,
+      "A directory of this node alone, for what must outlive a restart. It is made if it is missing; a second "
+        + "supervisor with the same directory does not start."),
+    Setting(
+      "redis", .text(.any), default: .derived("none in this version"), reload: .newWorkers,
+      example: "redis://127.0.0.1:6379/0",
+      availability: .ignoredYet("this version keeps registrations in the memory of its worker"),
+      "Where registrations are kept for all workers and nodes: redis://host:port/db, rediss://, unix:/path or "
+        + "sentinel://a,b,c/master."),
+  ]
+
+  private static let security: [Setting] = [
+    Setting(
+      "tls.server.*.certificate", .file, default: .required, reload: .live, sample: "server.pem",
+      formerNames: ["tls_certificate", "certificate_file"],
+      "The certificate shown to clients, in PEM, with its chain behind it."),
+    Setting(
+      "tls.server.*.private_key", .file, default: .required, reload: .live, sample: "server.key",
+      formerNames: ["tls_private_key", "private_key_file"],
+      "The private key of the certificate, in PEM, without a pass phrase. Only the supervisor reads the file."),
+    Setting(
+      "tls.server.*.ca_list", .file, default: .derived("the authorities of the system"), reload: .live,
+      example: "ca.pem", formerNames: ["tls_ca_list", "ca_file"],
+      "The authorities, in PEM, that may have issued certificates of clients."),
+    Setting(
+      "tls.server.*.verify_client", .choice(ClientVerification.allCases.map(\.rawValue)), default: .written("off"),
+      reload: .live, formerNames: ["tls_verify_client"],
+      "Whether clients show a certificate. off: it is not asked for. optional: a client without one is served, one "
+        + "with a bad one is not. require: a client without a good one is not served."),
+    Setting(
+      "tls.server.*.min_version", .text(.tlsVersion), default: .written("TLSv1.2"), reload: .live,
+      "The oldest TLS version accepted. Versions before TLSv1.2 are never accepted (RFC 8996)."),
+    Setting(
+      "tls.server.*.max_version", .text(.tlsVersion), default: .written("TLSv1.3"), reload: .live,
+      "The newest TLS version accepted."),
+    Setting(
+      "tls.server.*.cipher_list", .text(.any), default: .derived("the choice of OpenSSL"), reload: .live,
+      example: "ECDHE+AESGCM", formerNames: ["tls_cipher_list", "ciphers"],
+      "The cipher suites of TLS 1.2, in the words of openssl-ciphers(1)."),
+    Setting(
+      "tls.server.*.ciphersuites", .text(.any), default: .derived("the choice of OpenSSL"), reload: .live,
+      example: "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384",
+      "The cipher suites of TLS 1.3, in the words of openssl-ciphers(1)."),
+    Setting(
+      "tls.server.*.server_name", .list(.domain), default: .written("[]"), reload: .live, example: "[sip.example.test]",
+      "The names by which clients select this profile (server name indication), on any TLS listener."),
+    Setting(
+      "tls.client.*.certificate", .file, reload: .live, example: "server.pem", formerNames: ["certificate_file"],
+      "The certificate shown to servers that ask for one, in PEM, with its chain behind it."),
+    Setting(
+      "tls.client.*.private_key", .file, reload: .live, example: "server.key", formerNames: ["private_key_file"],
+      "The private key of that certificate."),
+    Setting(
+      "tls.client.*.ca_list", .file, default: .derived("the authorities of the system"), reload: .live,
+      example: "ca.pem", formerNames: ["tls_ca_list", "ca_file"],
+      "The authorities, in PEM, that may have issued certificates of servers."),
+    Setting(
+      "tls.client.*.verify_certificate", .boolean, default: .written("yes"), reload: .live,
+      formerNames: ["verify_cert", "tls_verify_server"],
+      "Whether a server must prove by its certificate that it is the one that was wanted (RFC 5922 §7.3)."),
+    Setting(
+      "tls.client.*.min_version", .text(.tlsVersion), default: .written("TLSv1.2"), reload: .live,
+      "The oldest TLS version offered."),
+    Setting(
+      "tls.client.*.max_version", .text(.tlsVersion), default: .written("TLSv1.3"), reload: .live,
+      "The newest TLS version offered."),
+    Setting(
+      "tls.detach", .choice(NodeConfiguration.DetachMode.allCases.map(\.rawValue)), default: .written("auto"),
+      reload: .newWorkers,
+      "Whether established TLS connections leave OpenSSL's objects, which saves memory and lets them move to another "
+        + "process. auto: where the cipher suite permits it. off: never."),
+  ]
+
+  private static let registration: [Setting] = [
+    Setting(
+      "registrar.default_expires", .seconds(60...2_592_000), default: .written("3600"), reload: .live,
+      "How long a contact is registered that asks for no time."),
+    Setting(
+      "registrar.min_expires", .seconds(1...86_400), default: .written("60"), reload: .live,
+      "A client that asks for less is told to ask for this (423, RFC 3261 §10.2.8)."),
+    Setting(
+      "registrar.max_expires", .seconds(60...2_592_000, zero: "no limit"), default: .written("86400"), reload: .live,
+      "A client that asks for more gets this."),
+    Setting(
+      "registrar.max_contacts", .count(1...1_000), default: .written("10"), reload: .live,
+      "How many contacts one address of record may have at a time."),
+    Setting(
+      "registrar.expires_spread", .count(0...50), default: .written("10"), reload: .live,
+      "The percentage by which granted times are shortened at random, so that clients that came at once do not come "
+        + "back at once."),
+    Setting(
+      "authentication.required", .boolean, default: .written("yes"), reload: .live,
+      "Whether requests that claim to be from one of our domains must prove it by digest (RFC 3261 §22). Without it "
+        + "everyone who reaches a listener can be anyone."),
+    Setting(
+      "authentication.users", .file, reload: .live, sample: "users.yaml",
+      "The users file; `apus user add` writes it."),
+    Setting(
+      "authentication.algorithms", .list(.algorithm), default: .written("[MD5, SHA-256]"), reload: .live,
+      "The digest algorithms offered, best first (RFC 8760 §2.4). A user is offered those of them for which the users "
+        + "file has a hash. Some phones fail when several are offered, or with any but MD5."),
+    Setting(
+      "authentication.nonce_lifetime", .duration(10_000...86_400_000), default: .written("300s"), reload: .live,
+      "How long a nonce is good. Then the client is told that it is stale and goes on with a new one, without asking "
+        + "its user."),
+  ]
+
+  private static let forwarding: [Setting] = [
+    Setting(
+      "proxy.timer_t1", .duration(100...5_000), default: .written("500ms"), reload: .newWorkers,
+      "T1: the estimate of a round trip, from which retransmissions and time-outs follow (RFC 3261 §17.1.1.1)."),
+    Setting(
+      "proxy.timer_t2", .duration(500...60_000), default: .written("4s"), reload: .newWorkers,
+      "T2: the longest interval between retransmissions of requests other than INVITE and of final responses."),
+    Setting(
+      "proxy.timer_t4", .duration(500...60_000), default: .written("5s"), reload: .newWorkers,
+      "T4: how long a message may stay in the network."),
+    Setting(
+      "proxy.timer_c", .duration(10_000...3_600_000), default: .written("181s"), reload: .live,
+      "Timer C: how long a call may ring without a further answer before it is given up. RFC 3261 §16.6 wants more "
+        + "than three minutes."),
+    Setting(
+      "proxy.max_branches", .count(1...64), default: .written("16"), reload: .live,
+      "How many contacts one request is forwarded to at most."),
+    Setting(
+      "proxy.record_route", .boolean, default: .written("yes"), reload: .live,
+      "Whether the node stays in the path of dialogs. Clients that are reachable only over their own connection need "
+        + "it."),
+    Setting(
+      "proxy.max_forwards", .count(1...255), default: .written("70"), reload: .live,
+      "Max-Forwards for requests that come without (RFC 3261 §16.6)."),
+    Setting(
+      "routes", .rules, default: .written("[]"), reload: .live, availability: .refusedYet,
+      "Rules for requests, of which the first that matches decides. This version takes no rule."),
+  ]
+
+  private static let bounds: [Setting] = [
+    Setting(
+      "limits.connections", .count(1...10_000_000), default: .written("100000"), reload: .live,
+      "Stream connections of one worker. Further ones are closed at once."),
+    Setting(
+      "limits.connections_per_address", .count(1...10_000_000), default: .written("1024"), reload: .live,
+      "Stream connections of one worker from one address."),
+    Setting(
+      "limits.handshakes", .count(1...100_000), default: .written("512"), reload: .live,
+      "TLS handshakes under way in one worker."),
+    Setting(
+      "limits.handshakes_per_address", .count(1...100_000), default: .written("64"), reload: .live,
+      "TLS handshakes under way in one worker with one address."),
+    Setting(
+      "limits.message_size", .size(1_300...65_535), default: .written("65535"), reload: .newWorkers,
+      "Bytes of one message. A longer one is answered with 513 and its connection is closed."),
+    Setting(
+      "limits.header_size", .size(1_024...65_535), default: .written("32k"), reload: .newWorkers,
+      "Bytes of the start line and the header of one message."),
+    Setting(
+      "limits.header_fields", .count(16...1_024), default: .written("256"), reload: .newWorkers,
+      "Header fields of one message."),
+    Setting(
+      "limits.output_queue", .size(65_536...1_073_741_824), default: .written("1m"), reload: .live,
+      "Bytes that wait to be sent on one connection. A connection that falls further behind is closed."),
+    Setting(
+      "limits.transactions", .count(16...10_000_000), default: .written("200000"), reload: .live,
+      "Server transactions of one worker at a time. Further requests are answered with 503."),
+    Setting(
+      "limits.bindings", .count(1...100_000_000), default: .written("1000000"), reload: .live,
+      "Contacts registered at a time. Further ones are answered with 503."),
+  ]
+
+  private static let waiting: [Setting] = [
+    Setting(
+      "timeouts.handshake", .duration(100...300_000), default: .written("10s"), reload: .live,
+      "For the TLS handshake of a connection."),
+    Setting(
+      "timeouts.first_message", .duration(100...3_600_000), default: .written("30s"), reload: .live,
+      "For the first whole message of an accepted connection."),
+    Setting(
+      "timeouts.message", .duration(100...3_600_000), default: .written("30s"), reload: .live,
+      "For the rest of a message of which a part has come."),
+    Setting(
+      "timeouts.send", .duration(100...3_600_000), default: .written("10s"), reload: .live,
+      "For bytes to leave a connection that has some to send."),
+    Setting(
+      "timeouts.connect", .duration(100...300_000), default: .written("10s"), reload: .live,
+      "For a TCP connection that the node opens."),
+    Setting(
+      "timeouts.idle", .duration(1_000...604_800_000, zero: "never"), default: .written("3700s"), reload: .live,
+      "After which a connection without any traffic is closed. It should outlast the clients' registrations."),
+    Setting(
+      "timeouts.tcp_user_timeout", .duration(1_000...3_600_000, zero: "left to the system"), default: .written("30s"),
+      reload: .live,
+      "How long sent bytes may stay unacknowledged before the system ends the connection (TCP_USER_TIMEOUT)."),
+    Setting(
+      "timeouts.tcp_keepalive", .duration(1_000...7_200_000, zero: "never"), default: .written("60s"), reload: .live,
+      "After how much silence the system probes whether the peer is still there."),
+  ]
+
+  private static let operation: [Setting] = [
+    Setting(
+      "log.level", .choice(NodeConfiguration.Log.Level.allCases.map(\.rawValue)), default: .written("info"),
+      reload: .live,
+      "The least important lines that are written to standard error."),
+    Setting(
+      "admin.http", .text(.hostAndPort), reload: .restart, example: "\"127.0.0.1:9060\"",
+      availability: .ignoredYet("this version has no administration over HTTP"),
+      "Where metrics, health and the administration are served over HTTP."),
+    Setting(
+      "admin.control_socket", .path, reload: .restart, example: "control.sock",
+      availability: .ignoredYet("this version has no control socket"),
+      "The Unix socket over which `apus ctl` talks to the supervisor."),
+  ]
+}

@@ -1,0 +1,147 @@
+internal import Structures
+
+extension TextRule {
+  /// The text in the form in which it is used: names of hosts in small letters, IPv6 addresses in brackets.
+  func read(_ text: String) throws(ValueProblem) -> String {
+    switch self {
+    case .name:
+      guard !text.isEmpty, text.utf8.count <= 64, text.utf8.allSatisfy(Self.isNameOctet) else {
+        throw refusal(of: text)
+      }
+      return text
+    case .host:
+      guard let host = Self.readHost(text) else { throw refusal(of: text) }
+      return host
+    case .hostAndPort:
+      guard let (host, port) = Self.readHostAndPort(text) else { throw refusal(of: text) }
+      return port.map { "\(host):\($0)" } ?? host
+    case .domain:
+      guard Self.isHostName(text) else { throw refusal(of: text) }
+      return text.lowercased()
+    case .listener:
+      guard Self.readListener(text) != nil else { throw refusal(of: text) }
+      return text
+    case .algorithm:
+      guard let algorithm = DigestAlgorithm(token: text) else { throw refusal(of: text) }
+      return "\(algorithm.token)"
+    case .tlsVersion:
+      guard Self.readVersion(text) != nil else { throw refusal(of: text) }
+      return text
+    case .quotable:
+      let isPlain = text.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F && $0 != 0x22 && $0 != 0x5C }
+      guard !text.isEmpty, isPlain else { throw refusal(of: text) }
+      return text
+    case .any:
+      guard !text.isEmpty else { throw ValueProblem(problem: "the text is empty", remedy: "give one or drop the key") }
+      return text
+    }
+  }
+
+  /// The rule with an article, as an error names it.
+  var noun: String {
+    switch self {
+    case .name: "a name of letters, digits, '.', '_' and '-'"
+    case .host: "a host name or an IP address"
+    case .hostAndPort: "a host name or an IP address, with or without :port"
+    case .domain: "a host name"
+    case .listener: "an address to listen on"
+    case .algorithm: "a digest algorithm"
+    case .tlsVersion: "a TLS version"
+    case .quotable: "a text without quotes and backslashes"
+    case .any: "a text"
+    }
+  }
+
+  private func refusal(of text: String) -> ValueProblem {
+    let remedy =
+      switch self {
+      case .listener: "write transport:address:port, such as tls:0.0.0.0:5061, tcp:[::1]:5060 or udp:192.0.2.1"
+      case .algorithm: "give MD5, SHA-256 or SHA-512-256"
+      case .tlsVersion: "give TLSv1.2 or TLSv1.3"
+      default: "give \(noun)"
+      }
+    return ValueProblem(problem: "'\(text)' is not \(noun)", remedy: remedy)
+  }
+}
+
+extension TextRule {
+  private static func isNameOctet(_ octet: UInt8) -> Bool {
+    octet.isLetter || octet.decimalDigit != nil || octet == 0x2D || octet == 0x2E || octet == 0x5F
+  }
+
+  /// Whether the text is a host name: labels of letters, digits and `-` (RFC 3261 §25.1), at most 253 octets. A
+  /// trailing dot or a last label of digits only is refused.
+  static func isHostName(_ text: String) -> Bool {
+    guard !text.isEmpty, text.utf8.count <= 253 else { return false }
+    let labels = text.split(separator: ".", omittingEmptySubsequences: false)
+    for label in labels {
+      guard !label.isEmpty, label.utf8.count <= 63, !label.hasPrefix("-"), !label.hasSuffix("-") else { return false }
+      guard label.utf8.allSatisfy({ $0.isLetter || $0.decimalDigit != nil || $0 == 0x2D }) else { return false }
+    }
+    return !(labels.last?.utf8.allSatisfy { $0.decimalDigit != nil } ?? true)
+  }
+
+  /// The host in the form of a SIP URI: a name in small letters, an address, IPv6 in brackets; nil when the text is none.
+  public static func readHost(_ text: String) -> String? {
+    let inner = text.hasPrefix("[") && text.hasSuffix("]") ? String(text.dropFirst().dropLast()) : text
+    if let address = IPAddress(inner), address.family == .v6 || inner == text {
+      var octets: [UInt8] = []
+      address.appendAsHost(to: &octets)
+      return String(decoding: octets, as: UTF8.self)
+    }
+    return isHostName(text) ? text.lowercased() : nil
+  }
+
+  /// Host and, where given, port from 1; nil when the text is neither form.
+  public static func readHostAndPort(_ text: String) -> (host: String, port: UInt16?)? {
+    if let host = readHost(text) { return (host, nil) }
+    guard let colon = text.lastIndex(of: ":"), let port = readPort(text[text.index(after: colon)...]), port > 0,
+      let host = readHost(String(text[..<colon])), !host.hasPrefix("[") || text.hasPrefix("[")
+    else { return nil }
+    return (host, port)
+  }
+
+  /// Transport, address and port (that of the transport where none is given); nil when the text is no listener.
+  static func readListener(_ text: String) -> (transport: TransportProtocol, address: SocketAddress)? {
+    guard let colon = text.firstIndex(of: ":"),
+      let transport = TransportProtocol.allCases.first(where: { "\($0.name)" == text[..<colon].lowercased() })
+    else { return nil }
+    let rest = text[text.index(after: colon)...]
+    if rest.hasPrefix("[") {
+      guard let close = rest.firstIndex(of: "]"),
+        let address = IPAddress(String(rest[rest.index(after: rest.startIndex)..<close])), address.family == .v6
+      else { return nil }
+      return readPort(behind: rest[rest.index(after: close)...], of: transport).map {
+        (transport, SocketAddress(address, port: $0))
+      }
+    }
+    let end = rest.firstIndex(of: ":") ?? rest.endIndex
+    guard let address = IPAddress(String(rest[..<end])), address.family == .v4 else { return nil }
+    return readPort(behind: rest[end...], of: transport).map { (transport, SocketAddress(address, port: $0)) }
+  }
+
+  /// The version; nil when the text is none that we speak.
+  static func readVersion(_ text: String) -> TLSVersion? {
+    switch text.lowercased() {
+    case "tlsv1.2", "tls1.2", "1.2": .v12
+    case "tlsv1.3", "tls1.3", "1.3": .v13
+    default: nil
+    }
+  }
+
+  private static func readPort(behind text: Substring, of transport: TransportProtocol) -> UInt16? {
+    if text.isEmpty { return transport.defaultPort }
+    guard text.hasPrefix(":") else { return nil }
+    return readPort(text.dropFirst())
+  }
+
+  private static func readPort(_ text: Substring) -> UInt16? {
+    guard !text.isEmpty, text.utf8.allSatisfy({ $0.decimalDigit != nil }) else { return nil }
+    return UInt16(text)
+  }
+}
+
+extension UInt8 {
+  /// Whether the octet is an ASCII letter.
+  fileprivate var isLetter: Bool { lowercased >= 0x61 && lowercased <= 0x7A }
+}

@@ -1,0 +1,43 @@
+import SIPMessage
+import Structures
+
+/// One contact of an address of record, as the registrar stores it (RFC 3261 §10.3).
+public struct Binding: Sendable, Equatable {
+  /// The contact URI as registered, without brackets.
+  public var uri: [UInt8]
+  /// The contact parameters as registered, each beginning with a semicolon; without `expires` and `q`, which are written anew.
+  public var parameters: [UInt8]
+  /// The preference in thousandths, 0 to 1,000; 1,000 when none was given.
+  public var q: UInt16
+  /// Whether the client gave a preference: only then it is told back.
+  public var isQGiven: Bool
+  /// When the binding ends, in Unix seconds: it is live while this is later than the present.
+  public var expires: Int64
+  /// Call-ID of the request that wrote the binding last.
+  public var callID: [UInt8]
+  /// CSeq number of the request that wrote the binding last.
+  public var cseq: UInt32
+  /// The instance, `+sip.instance` without its quotes (RFC 5626 §4.1); nil when none was given.
+  public var instance: [UInt8]?
+  /// `reg-id` (RFC 5626 §4.2); nil when none was given.
+  public var regID: UInt32?
+  /// The Path values joined by commas, to be a Route (RFC 3327 §5.3); empty when there were none.
+  public var path: [UInt8]
+  /// The flow over which it was registered.
+  public var flow: Flow
+  /// Whether requests go over ``flow``, whatever address the URI claims; else to the address in the URI.
+  ///
+  /// Always false for a URI that is neither SIP nor SIPS: such a contact is enumerated, but no SIP request can be sent to it.
+  public var isReachedByFlow: Bool
+  /// User-Agent of the request that wrote the binding last; empty when it had none.
+  public var userAgent: [UInt8]
+  /// When the binding was last written, refreshes included, in Unix seconds.
+  public var registeredAt: Int64
+
+  /// Whether both lead a request to the same place in the same order: all but what a mere refresh changes.
+  func isSameTarget(as other: Binding) -> Bool {
+    uri == other.uri && parameters == other.parameters && q == other.q && isQGiven == other.isQGiven
+      && instance == other.instance && regID == other.regID && path == other.path && flow == other.flow
+      && isReachedByFlow == other.isReachedByFlow
+  }
+}

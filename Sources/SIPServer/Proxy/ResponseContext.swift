@@ -1,0 +1,87 @@
+import SIPMessage
+import SIPTransaction
+import Structures
+
+/// What a proxy keeps of one request while it is being answered (RFC 3261 §16.7, §16.8).
+///
+/// Owned by ``ServerCore``, found by its handle, used again when it is over.
+final class ResponseContext {
+  /// One place to forward to.
+  struct Target {
+    /// The Request-URI for this branch.
+    let uri: [UInt8]
+    /// Where it goes.
+    let hop: NextHop
+    /// q in thousandths: equal ones are tried at once, lower ones later (RFC 3261 §16.6).
+    let q: UInt16
+  }
+
+  /// One forwarded request.
+  struct Branch {
+    /// Its client transaction.
+    let client: SlotHandle
+    /// Whether the final response is still to come.
+    var isPending: Bool
+    /// Whether the branch was or shall be cancelled.
+    var isCancelled: Bool
+    /// When it is given up (Timer C, or the wait for the response to a cancelled INVITE).
+    var deadline: Instant
+  }
+
+  /// The best final response so far (RFC 3261 §16.7 step 6).
+  enum Best {
+    case none
+    /// One that came.
+    case received(Message, Via)
+    /// One to be made here.
+    case local(status: Int)
+
+    var status: Int {
+      switch self {
+      case .none: 0
+      case .received(let message, _): message.status
+      case .local(let status): status
+      }
+    }
+  }
+
+  var handle = SlotHandle(index: 0, generation: 0)
+  /// The server transaction whose request it is.
+  var server = SlotHandle(index: 0, generation: 0)
+  var isInvite = false
+  /// Targets not tried yet are those from ``nextTarget`` on; in order of q.
+  var targets: [Target] = []
+  var nextTarget = 0
+  var branches: [Branch] = []
+  var pendingCount = 0
+  /// Client transactions that aren't over, final response or not.
+  var liveClients = 0
+  /// Whether the server transaction is over.
+  var isServerEnded = false
+  var best = Best.none
+  /// Whether a final response was forwarded.
+  var isAnswered = false
+  /// Whether the caller sent CANCEL, or a 6xx came: nothing new is tried.
+  var isStopped = false
+  /// How many Route values of ours were taken off.
+  var poppedRoutes = 0
+  /// The user that proved who he is, to drop his credentials before forwarding.
+  var consumesCredentials = false
+  /// The caller's own address of record, for the token that leads back to him.
+  var callerRecord: [UInt8] = []
+
+  func reset() {
+    targets.removeAll(keepingCapacity: true)
+    branches.removeAll(keepingCapacity: true)
+    nextTarget = 0
+    pendingCount = 0
+    liveClients = 0
+    isServerEnded = false
+    best = .none
+    isAnswered = false
+    isStopped = false
+    poppedRoutes = 0
+    consumesCredentials = false
+    callerRecord.removeAll(keepingCapacity: true)
+  }
+}

@@ -1,0 +1,260 @@
+import SIPMessage
+import SIPTransaction
+import Structures
+
+/// Request forwarding: RFC 3261 §16.6.
+extension ServerCore {
+  /// Forwards to the next group of targets with equal q. Lower ones wait until these have failed (RFC 3261 §16.6).
+  func tryTargets(_ context: ResponseContext, _ now: Instant, _ actions: inout ServerActions) {
+    guard context.nextTarget < context.targets.count else { return }
+    let q = context.targets[context.nextTarget].q
+    while context.nextTarget < context.targets.count, context.targets[context.nextTarget].q == q {
+      forward(context, context.targets[context.nextTarget], now, &actions)
+      context.nextTarget += 1
+    }
+    scheduleTimerC(context)
+  }
+
+  private func forward(
+    _ context: ResponseContext, _ target: ResponseContext.Target, _ now: Instant, _ actions: inout ServerActions
+  ) {
+    guard let server = transactions.server(context.server) else { return }
+    let client = transactions.prepareClient(context: context.handle, branch: context.branches.count)
+    let start = actions.outbox.octets.count
+    let branch = branchText(client.handle)
+    append(
+      server.request, via: server.via, from: server.source, to: target, branch: branch,
+      poppedRoutes: context.poppedRoutes, consumesCredentials: context.consumesCredentials,
+      callerRecord: context.callerRecord, &actions.outbox.octets)
+    // RFC 3261 §16.6 step 11: Timer C runs for INVITE only.
+    context.branches.append(
+      ResponseContext.Branch(
+        client: client.handle, isPending: true, isCancelled: false,
+        deadline: context.isInvite ? now + settings.timerC : .distantFuture))
+    context.pendingCount += 1
+    context.liveClients += 1
+    statistics.requestsForwarded &+= 1
+    transactions.start(
+      client, method: server.request.method, from: start, to: target.hop.destination,
+      isReliable: target.hop.transport.isReliable, at: now, outbox: &actions.outbox)
+  }
+
+  private func branchText(_ handle: SlotHandle) -> Branch {
+    let identity = transactions.identity
+    return Branch(
+      node: identity.node, slot: identity.slot, generation: identity.generation, transaction: handle)
+  }
+
+  // MARK: Octets
+
+  /// Writes a request as it would go over a flow, without a transaction: what `benchmarks/micro` measures.
+  public func appendForwarded(
+    _ request: Message, via: Via, from source: Flow, to flow: Flow, uri: [UInt8], _ output: inout [UInt8]
+  ) {
+    let hop = NextHop(destination: .flow(flow.id), transport: flow.transport, listener: flow.listener)
+    append(
+      request, via: via, from: source, to: ResponseContext.Target(uri: uri, hop: hop, q: 1_000),
+      branch: branchText(SlotHandle(index: 1, generation: 1)), poppedRoutes: 0, consumesCredentials: false,
+      callerRecord: [], &output)
+  }
+
+  /// Writes the request as it goes to one target: copied in runs, with the lines that change spliced in.
+  func append(
+    _ request: Message, via: Via, from source: Flow, to target: ResponseContext.Target, branch: Branch,
+    poppedRoutes: Int, consumesCredentials: Bool, callerRecord: [UInt8], _ output: inout [UInt8]
+  ) {
+    let bytes = request.bytes
+    let text = bytes.span
+    // RFC 3261 §16.6 step 2
+    output.append(text.extracting(request.methodToken.positions))
+    output.append(" ")
+    output.append(target.uri.span)
+    output.append(" SIP/2.0\r\n")
+    appendOurVia(target.hop, branch, &output)
+    if settings.recordRoute, request.method.formsDialog, request.tag(of: .to) == nil {
+      appendRecordRoutes(request, source, target, callerRecord, &output)
+    }
+    appendFields(request, text, via, source, poppedRoutes, consumesCredentials, &output)
+    if !request.has(.maxForwards) {
+      output.append("Max-Forwards: ")
+      output.append(decimal: UInt64(settings.maxForwards))
+      output.append("\r\n")
+    }
+    if !request.has(.contentLength) {
+      output.append("Content-Length: ")
+      output.append(decimal: UInt64(request.body.count))
+      output.append("\r\n")
+    }
+    output.append("\r\n")
+    output.append(text.extracting(request.body.positions))
+  }
+
+  /// RFC 3261 §16.6 step 8
+  private func appendOurVia(_ hop: NextHop, _ branch: Branch, _ output: inout [UInt8]) {
+    switch hop.transport {
+    case .udp: output.append("Via: SIP/2.0/UDP ")
+    case .tcp: output.append("Via: SIP/2.0/TCP ")
+    case .tls: output.append("Via: SIP/2.0/TLS ")
+    }
+    output += settings.listeners[Int(hop.listener)].sentBy
+    output.append(";branch=")
+    branch.append(to: &output, hashing: hashing, scratch: &scratch)
+    output.append("\r\n")
+  }
+
+  /// Two values, so that each side's next request names the flow to the other side, over whatever connection it comes (RFC 5626 §5.3,
+  /// RFC 5658 §3.3): the callee uses the upper one first, the caller the lower.
+  private func appendRecordRoutes(
+    _ request: Message, _ source: Flow, _ target: ResponseContext.Target, _ callerRecord: [UInt8],
+    _ output: inout [UInt8]
+  ) {
+    let caller = NextHop(destination: .flow(source.id), transport: source.transport, listener: source.listener)
+    appendRecordRoute(as: target.hop, leadingTo: caller, callerRecord, &output)
+    var callee: [UInt8] = []
+    let bytes = request.bytes
+    if let uri = try? request.requestURI(), let domain = domain(of: uri, bytes.span, source) {
+      appendKey(uri, domain, bytes.span, &callee)
+    }
+    appendRecordRoute(as: caller, leadingTo: target.hop, callee, &output)
+  }
+
+  private func appendRecordRoute(as side: NextHop, leadingTo other: NextHop, _ aor: [UInt8], _ output: inout [UInt8]) {
+    output.append("Record-Route: <sip:")
+    FlowToken.append(other, aor: aor.span, hashing: hashing, scratch: &tokenScratch, to: &output)
+    output.append("@")
+    output += settings.listeners[Int(side.listener)].recordRoute
+    switch side.transport {
+    case .udp: output.append(";lr>\r\n")
+    case .tcp: output.append(";transport=tcp;lr>\r\n")
+    case .tls: output.append(";transport=tls;lr>\r\n")
+    }
+  }
+
+  private func appendFields(
+    _ request: Message, _ text: Span<UInt8>, _ via: Via, _ source: Flow, _ poppedRoutes: Int,
+    _ consumesCredentials: Bool, _ output: inout [UInt8]
+  ) {
+    var run = request.headersStart
+    var routesToDrop = poppedRoutes
+    var isTopVia = true
+    for index in request.fields.indices {
+      let field = request.fields[index]
+      switch field.name {
+      case .via where isTopVia:
+        isTopVia = false
+        output.append(text.extracting(run..<Int(field.value.start)))
+        ResponseWriter.appendVia(via, text, source: source, to: &output)
+        run = Int(via.range.end)
+      case .maxForwards:
+        output.append(text.extracting(run..<Int(field.start)))
+        output.append("Max-Forwards: ")
+        output.append(decimal: UInt64(max(0, (request.number(of: .maxForwards) ?? settings.maxForwards) - 1)))
+        output.append("\r\n")
+        run = request.end(ofFieldAt: index)
+      case .route where routesToDrop > 0:
+        output.append(text.extracting(run..<Int(field.start)))
+        run = appendRemainingRoutes(request, text, index, &routesToDrop, &output)
+      case .proxyAuthorization where consumesCredentials && isForOurRealm(text, field.value):
+        output.append(text.extracting(run..<Int(field.start)))
+        run = request.end(ofFieldAt: index)
+      default: break
+      }
+    }
+    output.append(text.extracting(run..<request.headersEnd))
+  }
+
+  /// RFC 3261 §16.4: drops the values that were ours from one Route line; returns where copying goes on.
+  private func appendRemainingRoutes(
+    _ request: Message, _ text: Span<UInt8>, _ index: Int, _ toDrop: inout Int, _ output: inout [UInt8]
+  ) -> Int {
+    let field = request.fields[index]
+    var iterator = ValueIterator(.route, in: request)
+    var isFirst = true
+    while let (value, line) = iterator.next(request, text), line <= index {
+      guard line == index else { continue }
+      if toDrop > 0 {
+        toDrop -= 1
+        continue
+      }
+      if isFirst {
+        output.append("Route: ")
+        output.append(text.extracting(Int(value.start)..<Int(field.value.end)))
+        output.append("\r\n")
+      }
+      isFirst = false
+      break
+    }
+    return request.end(ofFieldAt: index)
+  }
+
+  /// RFC 3261 §22.3: credentials for our realm have done their work; those for others go on.
+  private func isForOurRealm(_ text: Span<UInt8>, _ value: ByteRange) -> Bool {
+    guard let credentials = DigestCredentials(text, value) else { return false }
+    let realm = text.extracting(credentials.realm.positions)
+    for domain in settings.domains where realm.equals(domain.realm.span) { return true }
+    return false
+  }
+
+  // MARK: ACK
+
+  /// An ACK to a 2xx is forwarded without a transaction (RFC 3261 §16.6, §17.1.1.3); one for a response of ours is for us.
+  func receivedAck(_ inquiry: Inquiry, _ now: Instant, _ actions: inout ServerActions) {
+    var inquiry = inquiry
+    readRoutes(&inquiry)
+    let bytes = inquiry.message.bytes
+    guard inquiry.message.number(of: .maxForwards) != 0, !hasLocalTag(inquiry.message), inquiry.uri.isSIP else {
+      drop(inquiry.message)
+      return
+    }
+    if let token = inquiry.token {
+      forwardAck(inquiry, token.hop, nil, &actions)
+      transactions.pool.put(inquiry.message)
+    } else if !inquiry.hasForeignRoute, inquiry.uri.user != nil,
+      let domain = domain(of: inquiry.uri, bytes.span, inquiry.flow)
+    {
+      // A caller that keeps to the address it called, without the route set: its callee's contact is asked for again.
+      let query = open(.ack(inquiry.message, inquiry.flow), now)
+      ask(query, inquiry.uri, domain, bytes.span, &actions)
+    } else {
+      drop(inquiry.message)
+    }
+  }
+
+  /// The contact for an ACK without a route is known.
+  func forwardAck(
+    _ message: Message, to bindings: BindingSet?, from flow: Flow, _ now: Instant, _ actions: inout ServerActions
+  ) {
+    if let via = try? message.topVia(), let uri = try? message.requestURI(), let binding = bindings?.bindings.first,
+      let hop = nextHop(of: binding)
+    {
+      var inquiry = Inquiry(message: message, flow: flow, via: via, uri: uri)
+      readRoutes(&inquiry)
+      forwardAck(inquiry, hop, requestURI(of: binding), &actions)
+    }
+    transactions.pool.put(message)
+  }
+
+  private func forwardAck(_ inquiry: Inquiry, _ hop: NextHop, _ contact: [UInt8]?, _ actions: inout ServerActions) {
+    let bytes = inquiry.message.bytes
+    var uri = contact ?? []
+    if contact == nil { uri.append(bytes.span.extracting(inquiry.message.requestURIRange.positions)) }
+    let start = actions.outbox.octets.count
+    // The same ACK gets the same branch each time it comes, and none that names a transaction.
+    scratch.removeAll(keepingCapacity: true)
+    scratch.append(bytes.span.extracting(inquiry.via.range.positions))
+    let octets = scratch
+    let word = hashing.shortMAC(octets.span)
+    let target = ResponseContext.Target(uri: uri, hop: hop, q: 1_000)
+    append(
+      inquiry.message, via: inquiry.via, from: inquiry.flow, to: target,
+      branch: branchText(SlotHandle(index: UInt32(truncatingIfNeeded: word), generation: 0)),
+      poppedRoutes: inquiry.poppedRoutes, consumesCredentials: false, callerRecord: [], &actions.outbox.octets)
+    actions.outbox.transmit(from: start, to: hop.destination, tag: 0)
+    statistics.requestsForwarded &+= 1
+  }
+
+  func drop(_ message: Message) {
+    statistics.dropped &+= 1
+    transactions.pool.put(message)
+  }
+}

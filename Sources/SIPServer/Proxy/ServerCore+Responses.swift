@@ -1,0 +1,326 @@
+import SIPMessage
+import SIPTransaction
+import Structures
+
+/// Response processing (RFC 3261 §16.7), Timer C (§16.8), transport errors (§16.9), and CANCEL towards the branches (§16.10).
+extension ServerCore {
+  func receivedResponse(_ message: Message, _ now: Instant, _ actions: inout ServerActions) {
+    statistics.responsesReceived &+= 1
+    guard message.check() == nil, let via = try? message.topVia(), isForSomebodyElse(message, via) else {
+      statistics.malformed &+= 1
+      drop(message)
+      return
+    }
+    switch transactions.received(message, via: via, at: now, outbox: &actions.outbox) {
+    case .stray: drop(message)
+    case .absorbed: transactions.pool.put(message)
+    case .deliver(let client):
+      guard !client.isCancel, let context = contexts[client.context], client.branch < context.branches.count else {
+        transactions.pool.put(message)
+        return
+      }
+      received(message, via, for: client, context, now, &actions)
+    }
+  }
+
+  /// RFC 3261 §16.7 step 3: whether a Via is left below ours, which the answer to a CANCEL of our own need not have.
+  private func isForSomebodyElse(_ message: Message, _ via: Via) -> Bool {
+    guard let first = message.value(of: .via), via.range.end == first.end else { return true }
+    var count = 0
+    message.forEach(.via) { _, _ in
+      count += 1
+      return count < 2
+    }
+    guard count < 2, let cseq = try? message.cseq() else { return true }
+    let bytes = message.bytes
+    return bytes.span.extracting(cseq.method.positions).equals("CANCEL")
+  }
+
+  /// A response that a branch's transaction lets through; takes the message.
+  private func received(
+    _ message: Message, _ via: Via, for client: ClientTransaction, _ context: ResponseContext, _ now: Instant,
+    _ actions: inout ServerActions
+  ) {
+    let status = message.status
+    switch status {
+    case 100:
+      provisional(context, client, status, now, &actions)
+      transactions.pool.put(message)
+    case 101..<200:
+      provisional(context, client, status, now, &actions)
+      // RFC 3261 §16.7 step 5; RFC 4320 §4.1: a non-INVITE request gets no provisional response but 100.
+      if !context.isAnswered, context.isInvite { forward(message, via, context, now, &actions) }
+      transactions.pool.put(message)
+    case 200..<300:
+      settle(context, client.branch)
+      // Every 2xx to INVITE goes back at once, also after another final response; to other methods only the first.
+      if context.isInvite || !context.isAnswered { forward(message, via, context, now, &actions) }
+      transactions.pool.put(message)
+      context.isAnswered = true
+      context.isStopped = true
+      cancelPending(context, reason: nil, now, &actions)
+      completeIfDone(context, now, &actions)
+    default:
+      settle(context, client.branch)
+      keepBetter(context, message, via)
+      if status >= 600 {
+        context.isStopped = true
+        cancelPending(context, reason: nil, now, &actions)
+      }
+      completeIfDone(context, now, &actions)
+    }
+  }
+
+  /// A branch is known to be worked on: Timer C starts anew (RFC 3261 §16.7 step 2), and a CANCEL that waited for this goes out.
+  private func provisional(
+    _ context: ResponseContext, _ client: ClientTransaction, _ status: Int, _ now: Instant,
+    _ actions: inout ServerActions
+  ) {
+    guard context.isInvite else { return }
+    if context.branches[client.branch].isCancelled {
+      sendCancel(context, client.branch, client, nil, now, &actions)
+    } else if status > 100 {
+      context.branches[client.branch].deadline = now + settings.timerC
+      scheduleTimerC(context)
+    }
+  }
+
+  /// A branch has its final response.
+  private func settle(_ context: ResponseContext, _ branch: Int) {
+    guard context.branches[branch].isPending else { return }
+    context.branches[branch].isPending = false
+    context.branches[branch].deadline = .distantFuture
+    context.pendingCount -= 1
+  }
+
+  // MARK: Choosing
+
+  /// RFC 3261 §16.7 step 6: any 6xx, else the lowest class, within it what tells the caller most.
+  private func keepBetter(_ context: ResponseContext, _ message: Message, _ via: Via) {
+    if case .none = context.best {
+      context.best = .received(message, via)
+    } else if Self.rank(message.status) < Self.rank(context.best) {
+      if case .received(let other, _) = context.best { transactions.pool.put(other) }
+      context.best = .received(message, via)
+    } else {
+      transactions.pool.put(message)
+    }
+  }
+
+  private func keepBetter(_ context: ResponseContext, local status: Int) {
+    if case .none = context.best {
+      context.best = .local(status: status)
+    } else if Self.rank(.local(status: status)) < Self.rank(context.best) {
+      if case .received(let other, _) = context.best { transactions.pool.put(other) }
+      context.best = .local(status: status)
+    }
+  }
+
+  /// What a target said of itself tells the caller more than that another can't be reached.
+  private static func rank(_ best: ResponseContext.Best) -> Int {
+    if case .local(480) = best { return 4_800 }
+    return rank(best.status)
+  }
+
+  private static func rank(_ status: Int) -> Int {
+    switch status {
+    case 600...: 0
+    case 401, 407, 415, 420, 484: status / 100 * 1_000
+    case 503: 5_999
+    case 408, 487: 4_900
+    default: status / 100 * 1_000 + 100
+    }
+  }
+
+  /// Goes on when no branch is pending: to the next targets, or to the caller with the best response.
+  func completeIfDone(_ context: ResponseContext, _ now: Instant, _ actions: inout ServerActions) {
+    guard context.pendingCount == 0, !context.isAnswered else { return }
+    if !context.isStopped, context.nextTarget < context.targets.count {
+      tryTargets(context, now, &actions)
+      return
+    }
+    context.isAnswered = true
+    guard let server = transactions.server(context.server) else { return }
+    switch context.best {
+    case .received(let message, let via) where message.status != 503:
+      forward(message, via, context, now, &actions)
+      transactions.pool.put(message)
+    case .received(let message, _):
+      // RFC 3261 §16.7 step 6: a 503 says only that one server is overloaded.
+      transactions.pool.put(message)
+      respond(server, 500, now, &actions)
+    case .local(408) where context.isStopped:
+      respond(server, 487, now, &actions)
+    case .local(let status):
+      // RFC 4320 §4.2: a non-INVITE request that timed out gets no answer: it would come too late.
+      if status != 408 || context.isInvite { respond(server, status == 503 ? 500 : status, now, &actions) }
+    case .none:
+      if context.isInvite { respond(server, context.isStopped ? 487 : 480, now, &actions) }
+    }
+    context.best = .none
+  }
+
+  /// Sends a response of our own through the transaction.
+  func respond(_ server: ServerTransaction, _ status: Int, _ now: Instant, _ actions: inout ServerActions) {
+    let start = actions.outbox.octets.count
+    let tag = status == 100 ? nil : localTag(server.request)
+    ResponseWriter.append(
+      status, StatusCode.reason(status), to: server.request, via: server.via, source: server.source, toTag: tag,
+      into: &actions.outbox.octets)
+    ResponseWriter.end(body: 0, into: &actions.outbox.octets)
+    statistics.responsesMade[status / 100] &+= 1
+    transactions.respond(server, status: status, from: start, at: now, outbox: &actions.outbox)
+  }
+
+  /// RFC 3261 §16.7 steps 3, 8, 9: the response without our Via, over the transaction of the request.
+  private func forward(
+    _ message: Message, _ via: Via, _ context: ResponseContext, _ now: Instant, _ actions: inout ServerActions
+  ) {
+    guard let server = transactions.server(context.server), let index = message.firstIndex(of: .via) else { return }
+    let start = actions.outbox.octets.count
+    let bytes = message.bytes
+    let text = bytes.span
+    let field = message.fields[index]
+    actions.outbox.octets.append("SIP/2.0 ")
+    actions.outbox.octets.append(decimal: UInt64(message.status))
+    actions.outbox.octets.append(" ")
+    actions.outbox.octets.append(text.extracting(message.reasonRange.positions))
+    actions.outbox.octets.append("\r\n")
+    if via.range.end < field.value.end {
+      // More values stand on the line: the first goes with its comma.
+      var rest = Int(via.range.end)
+      while rest < Int(field.value.end), text[rest] != UInt8(ascii: ",") { rest += 1 }
+      actions.outbox.octets.append(text.extracting(message.headersStart..<Int(field.value.start)))
+      actions.outbox.octets.append(text.extracting(min(rest + 1, Int(field.value.end))..<message.headersEnd))
+    } else {
+      actions.outbox.octets.append(text.extracting(message.headersStart..<Int(field.start)))
+      actions.outbox.octets.append(text.extracting(message.end(ofFieldAt: index)..<message.headersEnd))
+    }
+    if !message.has(.contentLength) {
+      actions.outbox.octets.append("Content-Length: ")
+      actions.outbox.octets.append(decimal: UInt64(message.body.count))
+      actions.outbox.octets.append("\r\n")
+    }
+    actions.outbox.octets.append("\r\n")
+    actions.outbox.octets.append(text.extracting(message.body.positions))
+    statistics.responsesForwarded &+= 1
+    transactions.respond(server, status: message.status, from: start, at: now, outbox: &actions.outbox)
+  }
+
+  // MARK: CANCEL
+
+  /// RFC 3261 §16.10: cancels every branch of an INVITE that has no final response. `reason` is the CANCEL that came, whose Reason goes on
+  /// (RFC 3326 §2); without it the call was taken elsewhere.
+  func cancelPending(_ context: ResponseContext, reason: Message?, _ now: Instant, _ actions: inout ServerActions) {
+    guard context.isInvite, context.pendingCount > 0 else { return }
+    for index in context.branches.indices
+    where context.branches[index].isPending && !context.branches[index].isCancelled {
+      context.branches[index].isCancelled = true
+      guard let client = transactions.client(context.branches[index].client) else { continue }
+      // RFC 3261 §9.1: not before a provisional response; the branch remembers.
+      if client.isProceeding { sendCancel(context, index, client, reason, now, &actions) }
+    }
+  }
+
+  private func sendCancel(
+    _ context: ResponseContext, _ index: Int, _ invite: ClientTransaction, _ reason: Message?, _ now: Instant,
+    _ actions: inout ServerActions
+  ) {
+    guard !invite.isCancelSent else { return }
+    scratch.removeAll(keepingCapacity: true)
+    if let reason {
+      let bytes = reason.bytes
+      reason.forEach(.reason) { line, value in
+        scratch.append(bytes.span.extracting(Int(reason.fields[line].start)..<Int(value.end)))
+        scratch.append("\r\n")
+        return true
+      }
+    } else if context.isAnswered {
+      scratch.append("Reason: SIP;cause=200;text=\"Call completed elsewhere\"\r\n")
+    }
+    let lines = scratch
+    transactions.cancel(invite, reason: lines.span, at: now, outbox: &actions.outbox)
+    // RFC 3261 §9.1: if no final response comes within 64*T1 the INVITE counts as cancelled.
+    context.branches[index].deadline = now.adding(nanoseconds: settings.timers.timeoutNanoseconds)
+    scheduleTimerC(context)
+  }
+
+  // MARK: Time and failures
+
+  func scheduleTimerC(_ context: ResponseContext) {
+    var earliest = Instant.distantFuture
+    for branch in context.branches where branch.isPending { earliest = min(earliest, branch.deadline) }
+    if earliest == .distantFuture {
+      contextTimers.cancel(context.handle.index)
+    } else {
+      contextTimers.schedule(context.handle.index, at: earliest)
+    }
+  }
+
+  /// RFC 3261 §16.8: a branch rang for too long: it is cancelled; one that never answered, or doesn't answer the CANCEL, is given up.
+  func expire(_ context: ResponseContext, _ now: Instant, _ actions: inout ServerActions) {
+    for index in context.branches.indices
+    where context.branches[index].isPending && context.branches[index].deadline <= now {
+      guard let client = transactions.client(context.branches[index].client) else { continue }
+      if client.isProceeding, !context.branches[index].isCancelled {
+        context.branches[index].isCancelled = true
+        sendCancel(context, index, client, nil, now, &actions)
+      } else {
+        settle(context, index)
+        keepBetter(context, local: 408)
+        transactions.abandon(client, at: now, outbox: &actions.outbox)
+      }
+    }
+    scheduleTimerC(context)
+    completeIfDone(context, now, &actions)
+  }
+
+  /// What a transaction reported.
+  func handle(_ event: TransactionLayer.Event, _ now: Instant, _ actions: inout ServerActions) {
+    switch event {
+    case .timeout(let client):
+      failed(client, with: 408, now, &actions)
+    case .transportFailed(let client) where client.isCancel:
+      // The branch can't be told; nothing is left to wait for.
+      guard let context = contexts[client.context], client.branch < context.branches.count,
+        context.branches[client.branch].isPending
+      else { return }
+      context.branches[client.branch].deadline = now
+      expire(context, now, &actions)
+    case .transportFailed(let client):
+      // RFC 3261 §16.9 says as if 503; a flow that is gone means that its owner can't be reached for now (RFC 5626 §5.3.1).
+      if case .flow = client.destination {
+        failed(client, with: 480, now, &actions)
+      } else {
+        failed(client, with: 503, now, &actions)
+      }
+    case .clientEnded(let client):
+      guard !client.isCancel, let context = contexts[client.context] else { return }
+      context.liveClients -= 1
+      releaseIfOver(context)
+    case .serverEnded(let server):
+      guard let context = contexts[server.context] else { return }
+      context.isServerEnded = true
+      releaseIfOver(context)
+    }
+  }
+
+  private func failed(_ client: ClientTransaction, with status: Int, _ now: Instant, _ actions: inout ServerActions) {
+    guard !client.isCancel, let context = contexts[client.context], client.branch < context.branches.count,
+      context.branches[client.branch].isPending
+    else { return }
+    settle(context, client.branch)
+    keepBetter(context, local: status)
+    scheduleTimerC(context)
+    completeIfDone(context, now, &actions)
+  }
+
+  private func releaseIfOver(_ context: ResponseContext) {
+    guard context.isServerEnded, context.liveClients == 0 else { return }
+    if case .received(let message, _) = context.best { transactions.pool.put(message) }
+    context.best = .none
+    contextTimers.cancel(context.handle.index)
+    contexts.remove(context.handle)
+    if spareContexts.count < 4_096 { spareContexts.append(context) }
+  }
+}

@@ -1,0 +1,217 @@
+import SIPMessage
+import SIPTransaction
+import Structures
+
+/// What becomes of a request before it is forwarded: RFC 3261 §16.3 and §22, and what is meant for the server itself.
+extension ServerCore {
+  /// A request that passed the first checks, with what was learned of it.
+  struct Inquiry {
+    let message: Message
+    let flow: Flow
+    let via: Via
+    let uri: SIPURI
+    /// The domain of ours that From names; nil when it is another's.
+    var fromDomain: ServerSettings.Domain?
+    /// How many Route values at the top are ours.
+    var poppedRoutes = 0
+    /// What the first of them says.
+    var token: FlowToken?
+    /// Whether a Route value of somebody else is left.
+    var hasForeignRoute = false
+    /// The user's credentials were looked at by us.
+    var consumesCredentials = false
+    /// `user@domain` of the user that proved who he is; empty when nobody did.
+    var authenticated: [UInt8] = []
+  }
+
+  func receivedRequest(_ message: Message, _ flow: Flow, _ now: Instant, _ actions: inout ServerActions) {
+    statistics.requestsReceived &+= 1
+    statistics.methods[Int(message.method.rawValue)] &+= 1
+    if let error = message.check() {
+      refuse(message, error, flow, &actions)
+      return
+    }
+    guard let via = try? message.topVia(), let uri = try? message.requestURI() else {
+      transactions.pool.put(message)
+      return
+    }
+    switch transactions.received(message, via: via, from: flow, at: now, outbox: &actions.outbox) {
+    case .absorbed: transactions.pool.put(message)
+    case .ack: receivedAck(Inquiry(message: message, flow: flow, via: via, uri: uri), now, &actions)
+    case .new:
+      var inquiry = Inquiry(message: message, flow: flow, via: via, uri: uri)
+      switch message.method {
+      case .ack: receivedAck(inquiry, now, &actions)
+      case .cancel: receivedCancel(inquiry, now, &actions)
+      default: receivedNew(&inquiry, now, &actions)
+      }
+    }
+  }
+
+  /// A request that no transaction knows: checks in the order of RFC 3261 §16.3, then who sent it, then where it goes.
+  private func receivedNew(_ inquiry: inout Inquiry, _ now: Instant, _ actions: inout ServerActions) {
+    guard transactions.serverCount < settings.maxTransactions else {
+      statistics.overloaded &+= 1
+      refuse(inquiry, 503, "Too Many Transactions", &actions)
+      return
+    }
+    // RFC 3261 §16.3 step 2
+    guard inquiry.uri.isSIP else {
+      refuse(inquiry, 416, &actions)
+      return
+    }
+    // RFC 3261 §16.3 step 3
+    if inquiry.message.number(of: .maxForwards) == 0 {
+      refuse(inquiry, 483, &actions)
+      return
+    }
+    // RFC 3261 §16.3 step 5: we know no extension that a proxy must understand.
+    if inquiry.message.has(.proxyRequire) {
+      refuseExtensions(inquiry, .proxyRequire, &actions)
+      return
+    }
+    readRoutes(&inquiry)
+    let staysHere = !inquiry.hasForeignRoute && inquiry.token == nil && isForUs(inquiry)
+    // Who asks the server for itself wants to know whether it lives; that is no secret.
+    if staysHere, inquiry.uri.user == nil, inquiry.message.method == .options {
+      answerForUs(inquiry, &actions)
+      return
+    }
+    let isRegister = staysHere && inquiry.message.method == .register
+    guard authorize(&inquiry, isRegister: isRegister, &actions) else { return }
+    if isRegister {
+      receivedRegister(inquiry, now, &actions)
+    } else if staysHere, inquiry.uri.user == nil {
+      refuse(inquiry, 404, &actions)
+    } else {
+      route(inquiry, now, &actions)
+    }
+  }
+
+  /// Whether the Request-URI means this server or one of its domains.
+  func isForUs(_ inquiry: Inquiry) -> Bool {
+    let bytes = inquiry.message.bytes
+    return domain(of: inquiry.uri, bytes.span, inquiry.flow) != nil
+  }
+
+  /// The domain of ours that a URI names, our own host names standing for the first one; nil when it is another's.
+  func domain(of uri: SIPURI, _ text: Span<UInt8>, _ flow: Flow) -> ServerSettings.Domain? {
+    guard uri.isSIP else { return nil }
+    if let domain = settings.domain(text.extracting(uri.host.positions)) { return domain }
+    return settings.isOurs(uri, text, flow) ? settings.domains.first : nil
+  }
+
+  /// RFC 3261 §11: what a server says of itself.
+  private func answerForUs(_ inquiry: Inquiry, _ actions: inout ServerActions) {
+    if inquiry.message.has(.require) {
+      refuseExtensions(inquiry, .require, &actions)
+      return
+    }
+    let start = begin(200, "OK", inquiry, &actions)
+    actions.outbox.octets.append("Allow: ")
+    actions.outbox.octets.append(Self.allowed)
+    actions.outbox.octets.append(
+      "\r\nAccept: */*\r\nAccept-Encoding: identity\r\nAccept-Language: en\r\nSupported: \r\n")
+    finish(inquiry, from: start, 200, &actions)
+  }
+
+  /// The methods that the server itself acts on; others pass through it as well.
+  static let allowed: StaticString =
+    "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, MESSAGE, SUBSCRIBE, NOTIFY, PUBLISH, REFER, INFO, UPDATE, PRACK"
+
+  // MARK: Who sent it
+
+  /// Challenges requests whose From is in one of our domains; others are accepted only towards our domains. Returns false when the request was
+  /// answered.
+  private func authorize(_ inquiry: inout Inquiry, isRegister: Bool, _ actions: inout ServerActions) -> Bool {
+    let message = inquiry.message
+    let bytes = message.bytes
+    let text = bytes.span
+    guard let from = try? message.from() else {
+      drop(message)
+      return false
+    }
+    inquiry.fromDomain = domain(of: from.uri, text, inquiry.flow)
+    var domain = inquiry.fromDomain
+    if isRegister, let to = try? message.to() { domain = self.domain(of: to.uri, text, inquiry.flow) ?? domain }
+    // A request within a dialog that carries a token which we gave to this dialog's parties needs no further proof.
+    if inquiry.token != nil, message.tag(of: .to) != nil { return true }
+    guard let domain else {
+      // Nobody's relay: from elsewhere only to our own.
+      if inquiry.hasForeignRoute || self.domain(of: inquiry.uri, text, inquiry.flow) == nil {
+        refuse(inquiry, 403, "Relaying Denied", &actions)
+        return false
+      }
+      return true
+    }
+    guard settings.authenticationRequired else { return true }
+    return authenticate(&inquiry, domain, from, isRegister, &actions)
+  }
+
+  private func authenticate(
+    _ inquiry: inout Inquiry, _ domain: ServerSettings.Domain, _ from: NameAddress, _ isRegister: Bool,
+    _ actions: inout ServerActions
+  ) -> Bool {
+    let message = inquiry.message
+    let bytes = message.bytes
+    let text = bytes.span
+    let header: HeaderName = isRegister ? .authorization : .proxyAuthorization
+    let claimed = isRegister ? (try? message.to())?.uri ?? from.uri : from.uri
+    let verdict = authenticator.check(
+      message, header: header, domain: domain.name.span, realm: domain.realm.span, users: users,
+      flow: inquiry.flow.id, now: unixSeconds)
+    switch verdict {
+    case .accepted:
+      inquiry.consumesCredentials = !isRegister
+      scratch.removeAll(keepingCapacity: true)
+      if let name = claimed.user { text.appendUnescaped(name, to: &scratch) }
+      guard scratch == authenticator.user else {
+        refuse(inquiry, 403, "User Is Not Who From Says", &actions)
+        return false
+      }
+      inquiry.authenticated += authenticator.user
+      inquiry.authenticated.append(UInt8(ascii: "@"))
+      inquiry.authenticated.append(domain.name.span)
+      return true
+    case .missing, .refused: challenge(inquiry, domain, claimed, isRegister, isStale: false, &actions)
+    case .stale: challenge(inquiry, domain, claimed, isRegister, isStale: true, &actions)
+    }
+    return false
+  }
+
+  private func challenge(
+    _ inquiry: Inquiry, _ domain: ServerSettings.Domain, _ claimed: SIPURI, _ isRegister: Bool, isStale: Bool,
+    _ actions: inout ServerActions
+  ) {
+    statistics.challenges &+= 1
+    let status = isRegister ? 401 : 407
+    let start = begin(status, StatusCode.reason(status), inquiry, &actions)
+    scratch.removeAll(keepingCapacity: true)
+    let bytes = inquiry.message.bytes
+    if let user = claimed.user { bytes.span.appendUnescaped(user, to: &scratch) }
+    let user = scratch
+    let offered = authenticator.offered(to: user.span, domain: domain.name.span, users: users)
+    authenticator.appendChallenge(
+      isRegister ? .wwwAuthenticate : .proxyAuthenticate, realm: domain.realm.span, algorithms: offered, stale: isStale,
+      now: unixSeconds, to: &actions.outbox.octets)
+    finish(inquiry, from: start, status, &actions)
+  }
+
+  // MARK: CANCEL
+
+  /// RFC 3261 §9.2, §16.10
+  private func receivedCancel(_ inquiry: Inquiry, _ now: Instant, _ actions: inout ServerActions) {
+    guard let invite = transactions.target(ofCancel: inquiry.message, via: inquiry.via) else {
+      refuse(inquiry, 481, &actions)
+      return
+    }
+    let start = begin(200, "OK", inquiry, &actions)
+    send(inquiry, from: start, 200, &actions)
+    if !invite.isAnswered, let context = contexts[invite.context] {
+      context.isStopped = true
+      cancelPending(context, reason: inquiry.message, now, &actions)
+      completeIfDone(context, now, &actions)
+    }
+    transactions.pool.put(inquiry.message)
+  }
+}

@@ -1,0 +1,240 @@
+import SIPMessage
+import SIPTransaction
+import Structures
+
+/// The SIP server of one worker: proxy (RFC 3261 §16) and registrar (RFC 3261 §10), without a socket, a clock or a log.
+///
+/// Read this first. What happened comes in as an input with the time; what is to be done is appended to the caller's ``ServerActions``.
+/// A request takes this way: `ServerCore+Requests` (is it sound, do we know it, may it) → `Proxy/ServerCore+Routing` (where to) →
+/// `Proxy/ServerCore+Forwarding` (as what) → `Proxy/ServerCore+Responses` (which answer goes back); REGISTER turns off to `Registrar/`.
+/// The location service is asked by an action and answers by an input: nothing here builds on an immediate answer.
+public final class ServerCore {
+  let settings: ServerSettings
+  let hashing: any Hashing
+  let users: any UserDirectory
+  let authenticator: Authenticator
+  let transactions: TransactionLayer
+  var contexts = SlotTable<ResponseContext>()
+  var spareContexts: [ResponseContext] = []
+  var contextTimers: TimerWheel
+  var queries = SlotTable<Query>()
+  var queryTimers: TimerWheel
+  /// Addresses of record registered over each stream connection, to be given up with it.
+  var registeredOver: [UInt64: [[UInt8]]] = [:]
+  var scratch: [UInt8] = []
+  var tokenScratch: [UInt8] = []
+  /// Seconds of the wall clock; the owner sets it before each input.
+  public var unixSeconds: Int64
+  /// What was counted.
+  public internal(set) var statistics = Statistics()
+
+  /// What waits for an answer of the location service.
+  enum Query {
+    /// The targets of a request that is being proxied.
+    case targets(context: SlotHandle)
+    /// The target of an ACK, which has no transaction.
+    case ack(Message, Flow)
+    /// The outcome of a REGISTER.
+    case registration(server: SlotHandle, RegistrationUpdate)
+  }
+
+  /// A server without users' requests yet. `identity` gives node, slot and generation for branches.
+  public init(
+    settings: ServerSettings, identity: Branch, hashing: any Hashing, users: any UserDirectory, start: Instant,
+    unixSeconds: Int64
+  ) {
+    self.settings = settings
+    self.hashing = hashing
+    self.users = users
+    self.unixSeconds = unixSeconds
+    authenticator = Authenticator(
+      hashing: hashing, algorithms: settings.algorithms, nonceLifetime: settings.nonceLifetime.components.seconds,
+      now: unixSeconds)
+    transactions = TransactionLayer(
+      identity: identity, settings: settings.timers, hashing: hashing, start: start)
+    contextTimers = TimerWheel(start: start)
+    queryTimers = TimerWheel(start: start)
+  }
+
+  // MARK: Inputs
+
+  /// A whole message came.
+  public func received(_ octets: Span<UInt8>, over flow: Flow, at now: Instant, actions: inout ServerActions) {
+    let message = transactions.pool.take()
+    message.load(octets, limits: settings.parserLimits)
+    switch message.kind {
+    case .request: receivedRequest(message, flow, now, &actions)
+    case .response: receivedResponse(message, now, &actions)
+    case .malformed:
+      statistics.malformed &+= 1
+      transactions.pool.put(message)
+    }
+    endInput(now, &actions)
+  }
+
+  /// A message came whose end can't be found; the caller closes the connection afterwards (RFC 3261 §18.3).
+  public func receivedUnframed(
+    _ octets: Span<UInt8>, because error: FramingError, over flow: Flow, at now: Instant, actions: inout ServerActions
+  ) {
+    statistics.malformed &+= 1
+    let message = transactions.pool.take()
+    message.load(octets, limits: settings.parserLimits)
+    if message.isRequest, message.method != .ack, canBeAnswered(message) {
+      statistics.requestsReceived &+= 1
+      let (status, reason): (Int, StaticString) =
+        switch error {
+        case .missingContentLength: (400, "Missing Content-Length")
+        case .badContentLength: (400, "Bad Content-Length")
+        case .headTooLarge, .messageTooLarge: (513, "Message Too Large")
+        case .malformedStart: (400, "Malformed Message")
+        }
+      answer(message, status, reason, over: flow, &actions)
+    }
+    transactions.pool.put(message)
+  }
+
+  /// The location service answers a lookup: the contacts, or none.
+  public func located(
+    _ query: UInt64, _ bindings: BindingSet?, at now: Instant, actions: inout ServerActions
+  ) {
+    switch close(SlotHandle(word: query)) {
+    case .targets(let handle): foundTargets(handle, bindings, now, &actions)
+    case .ack(let message, let flow): forwardAck(message, to: bindings, from: flow, now, &actions)
+    case .registration, nil: break
+    }
+    endInput(now, &actions)
+  }
+
+  /// The location service answers an update.
+  public func registered(
+    _ query: UInt64, _ outcome: UpdateOutcome, at now: Instant, actions: inout ServerActions
+  ) {
+    if case .registration(let server, let update) = close(SlotHandle(word: query)) {
+      finishRegistration(server, update, outcome, now, &actions)
+    }
+    endInput(now, &actions)
+  }
+
+  /// A connection is gone.
+  public func connectionClosed(_ flow: StreamFlow, at now: Instant, actions: inout ServerActions) {
+    for aor in registeredOver.removeValue(forKey: flow.connection) ?? [] {
+      actions.questions.append(.remove(aor: aor, flow: .stream(flow)))
+    }
+    authenticator.flowClosed(.stream(flow))
+    transactions.connectionClosed(flow.connection, at: now, outbox: &actions.outbox)
+    endInput(now, &actions)
+  }
+
+  /// The system reported that nobody listens at a datagram peer's port.
+  public func datagramRefused(_ flow: DatagramFlow, at now: Instant, actions: inout ServerActions) {
+    transactions.datagramRefused(flow, at: now, outbox: &actions.outbox)
+    endInput(now, &actions)
+  }
+
+  /// A message that carried a tag could not be sent.
+  public func transportFailed(_ tag: UInt64, at now: Instant, actions: inout ServerActions) {
+    transactions.transportFailed(TransactionTag(word: tag), at: now, outbox: &actions.outbox)
+    endInput(now, &actions)
+  }
+
+  /// A message that carried a tag went over a connection that the transport chose or opened.
+  public func sent(_ tag: UInt64, over flow: StreamFlow) {
+    if case .client(let handle) = TransactionTag(word: tag) { transactions.sent(handle, over: flow.connection) }
+  }
+
+  /// Time went on. Does nothing when no timer is due.
+  public func deadlineReached(at now: Instant, actions: inout ServerActions) {
+    transactions.deadlineReached(at: now, outbox: &actions.outbox)
+    while let position = contextTimers.popExpired(now) {
+      if let handle = contexts.handle(at: position), let context = contexts[handle] { expire(context, now, &actions) }
+    }
+    while let position = queryTimers.popExpired(now) {
+      if let handle = queries.handle(at: position), let query = queries.remove(handle) { giveUp(query, now, &actions) }
+    }
+    endInput(now, &actions)
+  }
+
+  /// Forgets nonces that nobody can use any more; to be called every second or so.
+  public func removeExpired() {
+    authenticator.removeExpired(unixSeconds)
+  }
+
+  // MARK: Queries
+
+  /// When ``deadlineReached(at:actions:)`` is due; nil when nothing waits.
+  public var nextDeadline: Instant? {
+    Self.earlier(transactions.nextDeadline, Self.earlier(contextTimers.nextDeadline, queryTimers.nextDeadline))
+  }
+
+  private static func earlier(_ left: Instant?, _ right: Instant?) -> Instant? {
+    guard let left, let right else { return left ?? right }
+    return min(left, right)
+  }
+
+  /// What the server holds, to see that nothing is left behind.
+  public var holdings: Holdings {
+    Holdings(
+      clientTransactions: transactions.clientCount, serverTransactions: transactions.serverCount,
+      contexts: contexts.count, timers: transactions.timerCount + contextTimers.count + queryTimers.count,
+      queries: queries.count,
+      messages: transactions.pool.outstanding, connections: registeredOver.count,
+      strayResponses: transactions.strayResponses)
+  }
+
+  /// See ``ServerCore/holdings``.
+  public struct Holdings: Sendable, Equatable {
+    /// Transactions towards next hops.
+    public let clientTransactions: Int
+    /// Transactions of requests that came.
+    public let serverTransactions: Int
+    /// Requests being proxied.
+    public let contexts: Int
+    /// Pending deadlines.
+    public let timers: Int
+    /// Questions to the location service without an answer.
+    public let queries: Int
+    /// Messages in use.
+    public let messages: Int
+    /// Connections over which somebody is registered.
+    public let connections: Int
+    /// Responses that matched nothing.
+    public let strayResponses: UInt64
+  }
+
+  /// Keeps what waits for an answer of the location service, for a bounded time.
+  func open(_ query: Query, _ now: Instant) -> SlotHandle {
+    let handle = queries.insert(query)
+    queryTimers.schedule(handle.index, at: now + settings.locationTimeout)
+    return handle
+  }
+
+  /// What waited for the answer that came; nil when it waits no more.
+  private func close(_ handle: SlotHandle) -> Query? {
+    guard let query = queries.remove(handle) else { return nil }
+    queryTimers.cancel(handle.index)
+    return query
+  }
+
+  /// The location service has not answered.
+  private func giveUp(_ query: Query, _ now: Instant, _ actions: inout ServerActions) {
+    switch query {
+    case .targets(let handle):
+      guard let context = contexts[handle] else { return }
+      context.best = .local(status: 500)
+      completeIfDone(context, now, &actions)
+    case .ack(let message, _): drop(message)
+    case .registration(let server, let update): finishRegistration(server, update, .unavailable, now, &actions)
+    }
+  }
+
+  /// Takes what the transactions reported, until nothing is left; then what ended can be used again.
+  func endInput(_ now: Instant, _ actions: inout ServerActions) {
+    var index = 0
+    while index < transactions.events.count {
+      handle(transactions.events[index], now, &actions)
+      index += 1
+    }
+    transactions.events.removeAll(keepingCapacity: true)
+    transactions.endInput()
+  }
+}

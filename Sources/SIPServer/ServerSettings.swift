@@ -1,0 +1,122 @@
+import SIPMessage
+import SIPTransaction
+import Structures
+
+/// What the core was told to do; made by the worker from the configuration. Names and hosts are in small letters.
+public struct ServerSettings: Sendable {
+  /// A domain that the node is responsible for.
+  public struct Domain: Sendable {
+    /// The host part of its addresses of record.
+    public let name: [UInt8]
+    /// Other names of the same domain.
+    public let aliases: [[UInt8]]
+    /// The realm of its challenges.
+    public let realm: [UInt8]
+
+    /// A domain.
+    public init(name: [UInt8], aliases: [[UInt8]], realm: [UInt8]) {
+      self.name = name
+      self.aliases = aliases
+      self.realm = realm
+    }
+  }
+
+  /// A listener as others are told of it.
+  public struct Listener: Sendable {
+    /// What is spoken there.
+    public let transport: TransportProtocol
+    /// Where it is bound.
+    public let address: SocketAddress
+    /// `host:port` for Via.
+    public let sentBy: [UInt8]
+    /// `host:port` for Record-Route.
+    public let recordRoute: [UInt8]
+
+    /// A listener.
+    public init(transport: TransportProtocol, address: SocketAddress, sentBy: [UInt8], recordRoute: [UInt8]) {
+      self.transport = transport
+      self.address = address
+      self.sentBy = sentBy
+      self.recordRoute = recordRoute
+    }
+  }
+
+  /// The domains; the first also answers for our own host names.
+  public var domains: [Domain]
+  /// The listeners, in the order of the configuration.
+  public var listeners: [Listener]
+  /// Host names and addresses that mean this node or its cluster.
+  public var hosts: [[UInt8]]
+  /// Limits of messages.
+  public var parserLimits = ParserLimits()
+  /// T1, T2 and T4.
+  public var timers = TimerSettings()
+  /// How long a branch may ring (RFC 3261 §16.6 step 11).
+  public var timerC = Duration.seconds(180)
+  /// How long an answer of the location service is waited for.
+  public var locationTimeout = Duration.seconds(5)
+  /// Targets that one request is forked to at most.
+  public var maxBranches = 16
+  /// Max-Forwards of requests that have none (RFC 3261 §16.6 step 3).
+  public var maxForwards = 70
+  /// Whether the proxy stays in the path of dialogs.
+  public var recordRoute = true
+  /// Whether requests from our domains are challenged.
+  public var authenticationRequired = true
+  /// The digest algorithms offered where a domain or user has none of its own, best first.
+  public var algorithms: AlgorithmList = [.md5, .sha256]
+  /// How long a nonce is good.
+  public var nonceLifetime = Duration.seconds(300)
+  /// Server transactions at once; beyond it new requests are answered with 503.
+  public var maxTransactions = 100_000
+  /// What the registrar grants.
+  public var registrar = RegistrarSettings()
+
+  /// Settings with the defaults of ``ServerSettings`` for everything but who we are.
+  public init(domains: [Domain], listeners: [Listener], hosts: [[UInt8]]) {
+    self.domains = domains
+    self.listeners = listeners
+    self.hosts = hosts
+  }
+}
+
+extension ServerSettings {
+  /// The domain that a host names, by its name or an alias; nil when it is none of ours.
+  func domain(_ host: Span<UInt8>) -> Domain? {
+    for domain in domains {
+      if host.equalsIgnoringCase(domain.name.span) { return domain }
+      for alias in domain.aliases where host.equalsIgnoringCase(alias.span) { return domain }
+    }
+    return nil
+  }
+
+  /// Whether host and port mean this node: a name of ours, with a port that we listen on or none.
+  func isOurs(_ uri: SIPURI, _ text: Span<UInt8>, _ flow: Flow) -> Bool {
+    let host = text.extracting(uri.host.positions)
+    var known = false
+    for name in hosts where host.equalsIgnoringCase(name.span) { known = true }
+    if !known, let address = uri.address(in: text) {
+      known = address == flow.local.address.unmapped || isListener(address)
+    }
+    guard known else { return false }
+    guard let port = uri.port else { return true }
+    for listener in listeners where listener.address.port == port { return true }
+    return flow.local.port == port && flow.transport != .udp
+  }
+
+  private func isListener(_ address: IPAddress) -> Bool {
+    for listener in listeners where listener.address.address == address { return true }
+    return false
+  }
+
+  /// The listener whose identity a message to an address carries; nil when none has its transport.
+  func listener(for transport: TransportProtocol, family: IPAddress.Family) -> UInt16? {
+    var other: UInt16?
+    for index in listeners.indices where listeners[index].transport == transport {
+      if listeners[index].address.address.family == family { return UInt16(index) }
+      if other == nil { other = UInt16(index) }
+    }
+    // A datagram can leave by a socket of its family only.
+    return transport == .udp ? nil : other
+  }
+}

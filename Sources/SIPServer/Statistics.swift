@@ -1,0 +1,27 @@
+/// What the core counted since it started. Requests and responses are those of the network, not of retransmission timers.
+public struct Statistics: Sendable {
+  /// Requests received, retransmissions and malformed ones included.
+  public var requestsReceived: UInt64 = 0
+  /// Responses received.
+  public var responsesReceived: UInt64 = 0
+  /// Requests forwarded, one for each branch.
+  public var requestsForwarded: UInt64 = 0
+  /// Responses forwarded.
+  public var responsesForwarded: UInt64 = 0
+  /// Responses that we made, by class: index 1 for 1xx to 6 for 6xx.
+  public var responsesMade = InlineArray<7, UInt64>(repeating: 0)
+  /// REGISTER requests accepted.
+  public var registrationsAccepted: UInt64 = 0
+  /// REGISTER requests refused, challenges not counted.
+  public var registrationsRefused: UInt64 = 0
+  /// Challenges sent.
+  public var challenges: UInt64 = 0
+  /// Messages that could not be understood.
+  public var malformed: UInt64 = 0
+  /// Requests refused for lack of room.
+  public var overloaded: UInt64 = 0
+  /// Messages dropped without an answer.
+  public var dropped: UInt64 = 0
+  /// Of the received requests, those of each ``SIPMessage/Method``, by raw value.
+  public var methods = InlineArray<16, UInt64>(repeating: 0)
+}

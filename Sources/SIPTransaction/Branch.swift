@@ -1,0 +1,68 @@
+import SIPMessage
+import Structures
+
+/// The branch of our own Via values: it names the transaction and the worker that has it (RFC 3261 §8.1.1.7).
+///
+/// After the cookie come 27 base64url letters: version 1, node (4 octets), slot (2), generation (2), transaction (8), and the first 3 octets
+/// of a keyed check of them, so that a stranger can't make up one that reaches a transaction. 20 octets in all.
+public struct Branch: Sendable, Equatable {
+  /// The node; see ``StreamFlow/node``.
+  public let node: UInt32
+  /// The worker slot.
+  public let slot: UInt16
+  /// The generation of the worker.
+  public let generation: UInt16
+  /// The client transaction; generation 0 when the request was sent without one (ACK to a 2xx).
+  public let transaction: SlotHandle
+
+  private static let version: UInt8 = 1
+  /// Length in octets as written: cookie and 27 letters.
+  public static let length = 34
+
+  /// A branch from its parts.
+  public init(node: UInt32, slot: UInt16, generation: UInt16, transaction: SlotHandle) {
+    self.node = node
+    self.slot = slot
+    self.generation = generation
+    self.transaction = transaction
+  }
+
+  /// Reads a branch that one of our workers wrote; nil when it isn't one.
+  public init?(_ text: Span<UInt8>, hashing: any Hashing, scratch: inout [UInt8]) {
+    guard text.count == Self.length else { return nil }
+    scratch.removeAll(keepingCapacity: true)
+    guard scratch.append(decodingBase64URL: text.extracting(7..<Self.length)), scratch.count == 20,
+      scratch[0] == Self.version
+    else { return nil }
+    let check = Self.check(scratch.span.extracting(0..<17), hashing)
+    guard scratch[17] == check.0, scratch[18] == check.1, scratch[19] == check.2 else { return nil }
+    let octets = scratch.span
+    node = UInt32(truncatingIfNeeded: octets.bigEndian(1, 4))
+    slot = UInt16(truncatingIfNeeded: octets.bigEndian(5, 2))
+    generation = UInt16(truncatingIfNeeded: octets.bigEndian(7, 2))
+    transaction = SlotHandle(word: octets.bigEndian(9, 8))
+  }
+
+  /// Appends the branch as it stands in a Via.
+  public func append(to output: inout [UInt8], hashing: any Hashing, scratch: inout [UInt8]) {
+    scratch.removeAll(keepingCapacity: true)
+    scratch.append(Self.version)
+    scratch.append(bigEndian: UInt64(node), 4)
+    scratch.append(bigEndian: UInt64(slot), 2)
+    scratch.append(bigEndian: UInt64(generation), 2)
+    scratch.append(bigEndian: transaction.word, 8)
+    let check = Self.check(scratch.span, hashing)
+    scratch.append(check.0)
+    scratch.append(check.1)
+    scratch.append(check.2)
+    output.append("z9hG4bK")
+    output.append(base64URL: scratch.span)
+  }
+
+  private static func check(_ octets: Span<UInt8>, _ hashing: any Hashing) -> (UInt8, UInt8, UInt8) {
+    let word = hashing.shortMAC(octets)
+    return (
+      UInt8(truncatingIfNeeded: word), UInt8(truncatingIfNeeded: word >> 8), UInt8(truncatingIfNeeded: word >> 16)
+    )
+  }
+}

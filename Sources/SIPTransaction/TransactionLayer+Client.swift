@@ -1,0 +1,268 @@
+import SIPMessage
+import Structures
+
+extension TransactionLayer {
+  /// What a response turned out to be.
+  public enum ResponseOutcome {
+    /// To be handled by the user.
+    case deliver(ClientTransaction)
+    /// Dealt with here: a retransmission.
+    case absorbed
+    /// Nobody's: dropped and counted (RFC 6026 §7.3, §8.9).
+    case stray
+  }
+
+  // MARK: Inputs
+
+  /// Makes a client transaction that sends nothing yet: its handle goes into the branch of the request, which the caller then writes.
+  public func prepareClient(context: SlotHandle, branch: Int) -> ClientTransaction {
+    let client = spareClients.popLast() ?? ClientTransaction()
+    client.handle = clients.insert(client)
+    client.context = context
+    client.branch = branch
+    return client
+  }
+
+  /// Sends the request that was written to the outbox from `start` on, and starts the transaction.
+  public func start(
+    _ client: ClientTransaction, method: Method, from start: Int, to destination: Destination, isReliable: Bool,
+    at now: Instant, outbox: inout Outbox
+  ) {
+    client.destination = destination
+    client.method = method
+    client.isReliable = isReliable
+    // An INVITE is needed for its ACK and CANCEL; anything else only where it may have to be sent again.
+    if client.isInvite || !isReliable {
+      client.stored.append(outbox.octets.span.extracting(start..<outbox.octets.count))
+    }
+    var actions: TransactionActions = []
+    if client.isInvite {
+      client.machine = .invite(
+        InviteClientTransaction(isReliable: isReliable, settings: settings, at: now, into: &actions))
+    } else {
+      client.machine = .nonInvite(
+        NonInviteClientTransaction(isReliable: isReliable, settings: settings, at: now, into: &actions))
+    }
+    if actions.contains(.transmitRequest) {
+      outbox.transmit(from: start, to: destination, tag: TransactionTag.client(client.handle).word)
+    }
+    if case .flow(.stream(let flow)) = destination { link(client, to: flow.connection) }
+    schedule(client)
+  }
+
+  /// The request of a transaction went over this connection, which the transport chose: the transaction fails with it.
+  public func sent(_ handle: SlotHandle, over connection: UInt64) {
+    guard let client = clients[handle], client.flow == 0 else { return }
+    link(client, to: connection)
+  }
+
+  /// A response came. `via` is its topmost value.
+  public func received(_ response: Message, via: Via, at now: Instant, outbox: inout Outbox) -> ResponseOutcome {
+    guard let client = match(response, via) else {
+      strayResponses &+= 1
+      return .stray
+    }
+    client.hasResponse = true
+    unlink(client)
+    var actions: TransactionActions = []
+    switch client.machine.take() {
+    case .invite(var machine):
+      machine.received(status: response.status, at: now, into: &actions)
+      client.machine = .invite(machine)
+    case .nonInvite(var machine):
+      machine.received(status: response.status, at: now, into: &actions)
+      client.machine = .nonInvite(machine)
+    case nil: return .stray
+    }
+    carryOut(actions, client, response, &outbox)
+    return actions.contains(.deliverResponse) ? .deliver(client) : .absorbed
+  }
+
+  /// Sends a CANCEL for an INVITE that was answered provisionally (RFC 3261 §9.1). `reason` is header lines to add, with their CRLF.
+  public func cancel(_ invite: ClientTransaction, reason: Span<UInt8>, at now: Instant, outbox: inout Outbox) {
+    guard invite.isInvite, invite.cancel == nil, !invite.stored.isEmpty else { return }
+    let request = pool.take()
+    let sent = invite.stored
+    request.load(sent.span, limits: ParserLimits())
+    let start = outbox.octets.count
+    RequestWriter.appendCancel(of: request, reason: reason, into: &outbox.octets)
+    pool.put(request)
+    let client = prepareClient(context: invite.context, branch: invite.branch)
+    invite.cancel = client.handle
+    self.start(
+      client, method: .cancel, from: start, to: invite.destination, isReliable: invite.isReliable, at: now,
+      outbox: &outbox)
+  }
+
+  /// The user gives up an INVITE that it neither waits for nor can cancel (RFC 3261 §16.8).
+  public func abandon(_ client: ClientTransaction, at now: Instant, outbox: inout Outbox) {
+    guard case .invite(var machine) = client.machine else { return }
+    var actions: TransactionActions = []
+    machine.abandon(into: &actions)
+    client.machine = .invite(machine)
+    carryOut(actions, client, nil, &outbox)
+  }
+
+  /// A connection is gone: transactions without any response that went over it fail at once; the others wait on, for the
+  /// response may come another way.
+  public func connectionClosed(_ connection: UInt64, at now: Instant, outbox: inout Outbox) {
+    guard let position = flowIndex.find(connection, { flowHeads[Int($0)].connection == connection }) else { return }
+    while true {
+      let head = flowHeads[Int(position)].head
+      guard flowHeads[Int(position)].connection == connection, head != UInt32.max,
+        let handle = clients.handle(at: head),
+        let client = clients[handle]
+      else { return }
+      unlink(client)
+      fail(client, now, &outbox)
+    }
+  }
+
+  /// A datagram peer is known to be away.
+  public func datagramRefused(_ flow: DatagramFlow, at now: Instant, outbox: inout Outbox) {
+    var waiting: [ClientTransaction] = []
+    clients.forEach { _, client in
+      let matches =
+        switch client.destination {
+        case .flow(let id): id == .datagram(flow)
+        case .address(let address, let transport, _): transport == .udp && address == flow.remote
+        }
+      if matches, !client.hasResponse { waiting.append(client) }
+    }
+    for client in waiting { fail(client, now, &outbox) }
+  }
+
+  // MARK: Orders
+
+  func expire(_ client: ClientTransaction, _ now: Instant, _ outbox: inout Outbox) {
+    var actions: TransactionActions = []
+    switch client.machine.take() {
+    case .invite(var machine):
+      machine.deadlineReached(at: now, into: &actions)
+      client.machine = .invite(machine)
+    case .nonInvite(var machine):
+      machine.deadlineReached(at: now, into: &actions)
+      client.machine = .nonInvite(machine)
+    case nil: return
+    }
+    carryOut(actions, client, nil, &outbox)
+  }
+
+  func fail(_ client: ClientTransaction, _ now: Instant, _ outbox: inout Outbox) {
+    var actions: TransactionActions = []
+    switch client.machine.take() {
+    case .invite(var machine):
+      machine.transportFailed(into: &actions)
+      client.machine = .invite(machine)
+    case .nonInvite(var machine):
+      machine.transportFailed(into: &actions)
+      client.machine = .nonInvite(machine)
+    case nil: return
+    }
+    carryOut(actions, client, nil, &outbox)
+  }
+
+  private func carryOut(
+    _ actions: TransactionActions, _ client: ClientTransaction, _ response: Message?, _ outbox: inout Outbox
+  ) {
+    if actions.contains(.transmitRequest) { transmitStored(client, &outbox) }
+    if actions.contains(.transmitAck) {
+      if let response, !client.stored.starts(with: "ACK ".utf8) { storeAck(client, response) }
+      transmitStored(client, &outbox)
+    }
+    if actions.contains(.informTimeout) { events.append(.timeout(client)) }
+    if actions.contains(.informTransportFailure) { events.append(.transportFailed(client)) }
+    if actions.contains(.releaseMessage) { client.stored = [] }
+    if actions.contains(.terminate) { end(client) } else { schedule(client) }
+  }
+
+  private func transmitStored(_ client: ClientTransaction, _ outbox: inout Outbox) {
+    outbox.transmit(client.stored, to: client.destination, tag: TransactionTag.client(client.handle).word)
+  }
+
+  /// RFC 3261 §17.1.1.3: the ACK to a final response other than 2xx, from the INVITE as it was sent and the To of the response.
+  private func storeAck(_ client: ClientTransaction, _ response: Message) {
+    let invite = pool.take()
+    let sent = client.stored
+    invite.load(sent.span, limits: ParserLimits())
+    scratch.removeAll(keepingCapacity: true)
+    RequestWriter.appendAck(of: invite, to: response, into: &scratch)
+    client.stored.removeAll(keepingCapacity: true)
+    client.stored += scratch
+    pool.put(invite)
+  }
+
+  private func end(_ client: ClientTransaction) {
+    unlink(client)
+    wheel.cancel(client.handle.index << 1)
+    clients.remove(client.handle)
+    events.append(.clientEnded(client))
+    retiredClients.append(client)
+    if let cancel = client.cancel, let other = clients[cancel] { end(other) }
+  }
+
+  private func schedule(_ client: ClientTransaction) {
+    if let deadline = client.nextDeadline {
+      wheel.schedule(client.handle.index << 1, at: deadline)
+    } else {
+      wheel.cancel(client.handle.index << 1)
+    }
+  }
+
+  /// RFC 3261 §17.1.3: by the branch, which holds the handle, and the method in CSeq.
+  private func match(_ response: Message, _ via: Via) -> ClientTransaction? {
+    guard let range = via.branch, let cseq = try? response.cseq() else { return nil }
+    let bytes = response.bytes
+    guard let branch = Branch(bytes.span.extracting(range.positions), hashing: hashing, scratch: &scratch),
+      branch.node == identity.node, branch.slot == identity.slot, branch.generation == identity.generation,
+      let client = clients[branch.transaction]
+    else { return nil }
+    let method = Method(bytes.span.extracting(cseq.method.positions))
+    // RFC 3261 §9.1: a CANCEL has the branch of its INVITE.
+    if method == .cancel { return client.cancel.flatMap { clients[$0] } }
+    return client.method == method ? client : nil
+  }
+
+  // MARK: The list of each connection
+
+  private func link(_ client: ClientTransaction, to connection: UInt64) {
+    let position: UInt32
+    if let known = flowIndex.find(connection, { flowHeads[Int($0)].connection == connection }) {
+      position = known
+    } else {
+      position = freeFlowHeads.popLast() ?? UInt32(flowHeads.count)
+      if Int(position) == flowHeads.count { flowHeads.append((0, UInt32.max)) }
+      flowHeads[Int(position)] = (connection, UInt32.max)
+      flowIndex.insert(connection, position)
+    }
+    let head = flowHeads[Int(position)].head
+    client.flow = connection
+    client.nextOnFlow = head
+    client.previousOnFlow = UInt32.max
+    if head != UInt32.max, let handle = clients.handle(at: head) {
+      clients[handle]?.previousOnFlow = client.handle.index
+    }
+    flowHeads[Int(position)].head = client.handle.index
+  }
+
+  func unlink(_ client: ClientTransaction) {
+    let connection = client.flow
+    guard connection != 0 else { return }
+    client.flow = 0
+    if client.nextOnFlow != UInt32.max, let next = clients.handle(at: client.nextOnFlow) {
+      clients[next]?.previousOnFlow = client.previousOnFlow
+    }
+    if client.previousOnFlow != UInt32.max, let previous = clients.handle(at: client.previousOnFlow) {
+      clients[previous]?.nextOnFlow = client.nextOnFlow
+    } else if let position = flowIndex.find(connection, { flowHeads[Int($0)].connection == connection }) {
+      flowHeads[Int(position)].head = client.nextOnFlow
+      if client.nextOnFlow == UInt32.max {
+        flowIndex.remove(connection, position)
+        flowHeads[Int(position)] = (0, UInt32.max)
+        freeFlowHeads.append(position)
+      }
+    }
+    client.nextOnFlow = UInt32.max
+    client.previousOnFlow = UInt32.max
+  }
+}
