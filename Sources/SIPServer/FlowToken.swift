@@ -5,26 +5,28 @@ import Structures
 /// The user part of our Record-Route values: it names a flow and the address of record registered over it, encrypted and authenticated,
 /// so that only we can make and read it (RFC 5626 §5.2).
 ///
-/// Version 1: base64url of one octet naming the secret, then sealed: version (1), transport (1), listener (2), flags (1: datagram), then for a
-/// stream node (4), slot (2), epoch (8), connection (8), for a datagram node (4), family (1), address (4 or 16), port (2); the rest is the address of record.
+/// Version 1: base64url of one octet naming the secret, then sealed: version (1), transport (1), listener (2), kind (1: 0 stream, 1 datagram,
+/// 2 no flow), then for a stream node (4), slot (2), epoch (8), connection (8), for a datagram node (4), family (1), address (4 or 16), port (2);
+/// the rest is the address of record. Without a flow it shows that the dialog was let through; where its requests go stands in them.
 struct FlowToken {
   private static let version: UInt8 = 1
 
-  /// Where the token leads.
-  let hop: NextHop
+  /// Where the token leads; nil when the request itself says it.
+  let hop: NextHop?
   /// Whose contact the flow was; empty for a peer that isn't registered.
   let addressOfRecord: [UInt8]
 
-  /// Appends the token for a flow.
+  /// Appends the token for a next hop.
   static func append(
-    _ hop: NextHop, _ flow: FlowID, aor: Span<UInt8>, hashing: any Hashing, scratch: inout [UInt8],
+    _ hop: NextHop, aor: Span<UInt8>, hashing: any Hashing, scratch: inout [UInt8],
     to output: inout [UInt8]
   ) {
     scratch.removeAll(keepingCapacity: true)
     scratch.append(Self.version)
     scratch.append(hop.transport.rawValue)
     scratch.append(bigEndian: UInt64(hop.listener), 2)
-    switch flow {
+    switch hop.flow {
+    case nil: scratch.append(2)
     case .stream(let stream):
       scratch.append(0)
       scratch.append(bigEndian: UInt64(stream.node), 4)
@@ -62,13 +64,14 @@ struct FlowToken {
     }
     let listener = UInt16(truncatingIfNeeded: octets.bigEndian(2, 2))
     guard let (flow, end) = Self.readFlow(octets, listener) else { return nil }
-    hop = NextHop(destination: .flow(flow), transport: transport, listener: listener)
+    hop = flow.map { NextHop(destination: .flow($0), transport: transport, listener: listener) }
     var aor: [UInt8] = []
     aor.append(octets.extracting(end..<octets.count))
     addressOfRecord = aor
   }
 
-  private static func readFlow(_ octets: Span<UInt8>, _ listener: UInt16) -> (FlowID, Int)? {
+  private static func readFlow(_ octets: Span<UInt8>, _ listener: UInt16) -> (FlowID?, Int)? {
+    if octets[4] == 2 { return (nil, 5) }
     if octets[4] == 0 {
       guard octets.count >= 27 else { return nil }
       let flow = StreamFlow(
