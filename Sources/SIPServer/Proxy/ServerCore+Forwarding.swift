@@ -107,24 +107,28 @@ extension ServerCore {
     _ output: inout [UInt8]
   ) {
     let caller = NextHop(destination: .flow(source.id), transport: source.transport, listener: source.listener)
-    appendRecordRoute(as: target.hop, leadingTo: caller, callerRecord, &output)
+    let isSecureThere = target.uri.span.count > 5 && target.uri.span.extracting(0..<5).equalsIgnoringCase("sips:")
+    appendRecordRoute(as: target.hop, leadingTo: caller, callerRecord, isSecure: isSecureThere, &output)
     var callee: [UInt8] = []
     let bytes = request.bytes
-    if let uri = try? request.requestURI(), let domain = domain(of: uri, bytes.span, source) {
-      appendKey(uri, domain, bytes.span, &callee)
-    }
-    appendRecordRoute(as: caller, leadingTo: target.hop, callee, &output)
+    let uri = try? request.requestURI()
+    if let uri, let domain = domain(of: uri, bytes.span, source) { appendKey(uri, domain, bytes.span, &callee) }
+    appendRecordRoute(as: caller, leadingTo: target.hop, callee, isSecure: uri?.scheme == .sips, &output)
   }
 
-  private func appendRecordRoute(as side: NextHop, leadingTo other: NextHop, _ aor: [UInt8], _ output: inout [UInt8]) {
-    output.append("Record-Route: <sip:")
+  /// RFC 3261 §16.6 step 4: where the Request-URI is a SIPS URI, so is this; TLS then goes without saying.
+  private func appendRecordRoute(
+    as side: NextHop, leadingTo other: NextHop, _ aor: [UInt8], isSecure: Bool, _ output: inout [UInt8]
+  ) {
+    let isSecure = isSecure && side.transport == .tls
+    output.append(isSecure ? "Record-Route: <sips:" : "Record-Route: <sip:")
     FlowToken.append(other, aor: aor.span, hashing: hashing, scratch: &tokenScratch, to: &output)
     output.append("@")
     output += settings.listeners[Int(side.listener)].recordRoute
     switch side.transport {
     case .udp: output.append(";lr>\r\n")
     case .tcp: output.append(";transport=tcp;lr>\r\n")
-    case .tls: output.append(";transport=tls;lr>\r\n")
+    case .tls: output.append(isSecure ? ";lr>\r\n" : ";transport=tls;lr>\r\n")
     }
   }
 
