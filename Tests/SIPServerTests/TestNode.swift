@@ -61,7 +61,7 @@ final class TestNode {
     core = ServerCore(
       settings: settings,
       identity: Branch(node: 7, slot: 0, generation: 1, transaction: SlotHandle(index: 0, generation: 0)),
-      hashing: TestHashing(), users: users, start: now, unixSeconds: Self.start)
+      hashing: TestHashing(), users: users, start: now, unixSeconds: Self.start + 1)
   }
 
   private static func listener(_ transport: TransportProtocol, _ address: String) -> ServerSettings.Listener {
@@ -173,6 +173,7 @@ final class TestNode {
       let question = questions.map(\.due).min()
       guard let next = [core.nextDeadline, question].compactMap({ $0 }).min(), next <= end else { break }
       now = max(now, next)
+      core.unixSeconds = Self.start + now.nanoseconds / 1_000_000_000
       let due = questions.filter { $0.due <= now }
       questions.removeAll { $0.due <= now }
       for question in due { question.answer(self) }
@@ -181,6 +182,7 @@ final class TestNode {
       carryOut()
     }
     now = end
+    core.unixSeconds = Self.start + now.nanoseconds / 1_000_000_000
   }
 
   /// Lets the location service answer.
