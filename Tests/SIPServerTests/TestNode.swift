@@ -19,6 +19,8 @@ final class TestNode {
   }
 
   let core: ServerCore
+  /// Whether requests from our domain have to prove who sent them.
+  let isChallenging: Bool
   let users: TestUsers
   var location = InMemoryLocation(now: TestNode.start)
   var actions = ServerActions()
@@ -55,10 +57,11 @@ final class TestNode {
     settings.authenticationRequired = false
     settings.registrar.expiresSpread = 0
     change(&settings)
+    isChallenging = settings.authenticationRequired
     core = ServerCore(
       settings: settings,
       identity: Branch(node: 7, slot: 0, generation: 1, transaction: SlotHandle(index: 0, generation: 0)),
-      hashing: TestHashing(), users: users, start: now, unixSeconds: Self.start)
+      hashing: TestHashing(), users: users, start: now, unixSeconds: Self.start + 1)
   }
 
   private static func listener(_ transport: TransportProtocol, _ address: String) -> ServerSettings.Listener {
@@ -170,6 +173,7 @@ final class TestNode {
       let question = questions.map(\.due).min()
       guard let next = [core.nextDeadline, question].compactMap({ $0 }).min(), next <= end else { break }
       now = max(now, next)
+      core.unixSeconds = Self.start + now.nanoseconds / 1_000_000_000
       let due = questions.filter { $0.due <= now }
       questions.removeAll { $0.due <= now }
       for question in due { question.answer(self) }
@@ -178,6 +182,7 @@ final class TestNode {
       carryOut()
     }
     now = end
+    core.unixSeconds = Self.start + now.nanoseconds / 1_000_000_000
   }
 
   /// Lets the location service answer.
@@ -314,11 +319,13 @@ final class TestNode {
       """
   }
 
-  /// Registers a contact of a user over the peer's flow and takes the 200.
-  func register(_ user: String, _ peer: Peer, contact: String? = nil, expires: Int = 3_600, _ parameters: String = "") {
+  /// Registers a contact of a user over the peer's flow and takes the 200; with a password after a challenge.
+  func register(
+    _ user: String, _ peer: Peer, contact: String? = nil, expires: Int = 3_600, password: String? = nil,
+    _ parameters: String = ""
+  ) {
     branches += 1
-    send(
-      """
+    let request = """
       REGISTER sip:example.test SIP/2.0
       Via: SIP/2.0/\("\(peer.flow.transport)".uppercased()) \(peer.flow.remote);branch=z9hG4bKreg\(branches)
       Max-Forwards: 70
@@ -329,7 +336,12 @@ final class TestNode {
       Contact: <\(contact ?? "sip:\(user)@\(peer.flow.remote)")>\(parameters)
       Expires: \(expires)
 
-      """, from: peer)
+      """
+    send(request, from: peer)
+    if let password {
+      let proved = AccessTests.proved(request, one(by: peer), user: user, password: password)
+      send(proved.replacing("bKreg", with: "bKproved"), from: peer)
+    }
     settle()
     #expect(TestNode.start(one(by: peer)) == "SIP/2.0 200 OK")
   }
