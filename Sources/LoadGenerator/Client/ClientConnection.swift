@@ -29,6 +29,8 @@ final class ClientConnection: EventHandler {
 
   // What the worker notes about it.
   var isRegistered = false
+  /// Whether its registrations are for no time: it unregisters.
+  var isLeaving = false
   var registerSequence: UInt32 = 0
   /// The operation that brings the connection up.
   var operation: OperationID?

@@ -18,7 +18,7 @@ struct WorkerProgress: Equatable {
     case .preparing, .prepared: stage = 0
     case .warmingUp: stage = 1
     case .measuring: stage = 2
-    case .draining, .done: stage = 3
+    case .draining, .leaving, .done: stage = 3
     }
     (up, total, underWay) = (worker.connectionsUp, worker.connections.count, worker.operations.count)
     (succeeded, failed) = (Int(worker.results.successes), Int(worker.results.failures))

@@ -6,6 +6,8 @@ extension LoadWorker {
   /// Longest that a connect or a handshake may take before it counts as failed.
   private static let stepTimeout: Int64 = 30_000_000_000
 
+  private static let leavingAtATime = 128
+
   // MARK: Preparation
 
   /// Whether users have to be connected before the load begins.
@@ -83,7 +85,7 @@ extension LoadWorker {
     }
     if let starter { fail(starter, wasOpen ? .connectionLost : .connectFailed) }
     let isStreamed = plan.streams.contains { $0.kind == .handshake || $0.kind == .register }
-    if stage == .done || isStreamed { return }
+    if stage == .leaving || stage == .done || isStreamed { return }
     retryLater(connection, now)
   }
 
@@ -104,6 +106,19 @@ extension LoadWorker {
       connection.lostAt = now
       connection.reconnectAt = now
       scheduleTimer(connection)
+    }
+  }
+
+  /// Unregisters some more connections: a binding that outlives its run would draw the next run's requests.
+  func leaveMore(_ now: Int64) {
+    while nextToLeave < connections.count, operations.count < Self.leavingAtATime {
+      let connection = connections[nextToLeave]
+      nextToLeave += 1
+      (connection.reconnectAt, connection.refreshAt, connection.keepAliveAt) = (.max, .max, .max)
+      if connection.isRegistered {
+        connection.isLeaving = true
+        startUpkeep(connection, now)
+      }
     }
   }
 

@@ -226,6 +226,7 @@ extension LoadWorker {
     if operation.stream == Operation.upkeep {
       // A user that couldn't register starts over with a new connection (RFC 5626 §4.5).
       if connection.state != .closed { connection.close() }
+      if stage == .leaving { return }
       retryLater(connection, System.monotonicNow.nanoseconds)
     }
   }

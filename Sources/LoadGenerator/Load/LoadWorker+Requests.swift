@@ -100,7 +100,7 @@ extension LoadWorker {
     appendSequence(connection.registerSequence, "REGISTER")
     appendContact(connection)
     output.append(";expires=")
-    output.append(decimal: prepared.expires)
+    output.append(decimal: connection.isLeaving ? 0 : prepared.expires)
     if plan.flows > 1 || plan.outbound {
       output.append(";reg-id=")
       output.append(decimal: UInt64(connection.registrationID))

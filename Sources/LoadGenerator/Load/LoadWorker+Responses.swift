@@ -90,7 +90,8 @@ extension LoadWorker {
       return fail(id, .status)
     }
     let now = System.monotonicNow.nanoseconds
-    connection.isRegistered = true
+    connection.isRegistered = !connection.isLeaving
+    if connection.isLeaving { return succeed(id) }
     connection.refreshAt = now + Int64(plan.expires) * 750_000_000
     scheduleTimer(connection)
     if operation.stream == Operation.upkeep {

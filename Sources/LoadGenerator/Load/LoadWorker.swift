@@ -21,10 +21,11 @@ protocol LoadObserver: AnyObject {
 /// One thread, one event loop. A run goes through the stages below, each turn of the loop ending with ``afterTurn()``.
 ///
 /// ```
-///   preparing --all up--> prepared --released--> warmingUp --time--> measuring --time, count--> draining --none left--> done
+///   preparing --all up--> prepared --released--> warmingUp --time--> measuring --time, count--> draining
+///   draining --none under way--> leaving --all unregistered--> done
 /// ```
 final class LoadWorker {
-  enum Stage { case preparing, prepared, warmingUp, measuring, draining, done }
+  enum Stage { case preparing, prepared, warmingUp, measuring, draining, leaving, done }
 
   let plan: LoadPlan
   let processIndex: Int
@@ -59,6 +60,11 @@ final class LoadWorker {
   var lastPrepared: Int64 = 0
   var failureReasons: [String: Int] = [:]
   var nextActor = 0
+
+  /// The next connection to unregister at the end of the run.
+  var nextToLeave = 0
+  /// Longest time for that, in nanoseconds.
+  private static let leavingTime: Int64 = 30_000_000_000
 
   // Measurement.
   var measuredSince: Int64 = -1
@@ -109,11 +115,23 @@ final class LoadWorker {
 
   /// Runs the whole plan.
   func run() throws {
+    afterTurn()
     while stage != .done {
       try loop.runOnce(until: nextWake())
       afterTurn()
+      try checkPreparation()
     }
     for connection in connections where connection.state != .closed { connection.close() }
+  }
+
+  /// A preparation that no longer gets on has failed.
+  private func checkPreparation() throws(LoadError) {
+    let patience = max(60_000_000_000, 2 * plan.timeout.nanoseconds)
+    guard stage == .preparing, loop.now.nanoseconds - lastPrepared > patience else { return }
+    let causes = failureReasons.sorted { $0.value > $1.value }.prefix(3).map { "\($0.key) × \($0.value)" }
+    throw LoadError(
+      problem: "only \(connectionsUp) of \(connections.count) connections came up, and none more for a minute: "
+        + causes.joined(separator: ", "))
   }
 
   private func nextWake() -> Instant {
@@ -130,7 +148,11 @@ final class LoadWorker {
     while let position = operationWheel.popExpired(now) { operationTimerFired(position, now.nanoseconds) }
     while let position = connectionWheel.popExpired(now) { connectionTimerFired(Int(position), now.nanoseconds) }
     while let position = calleeWheel.popExpired(now) { calleeTimerFired(Int(position), now.nanoseconds) }
-    advanceStage(now.nanoseconds)
+    var before = stage
+    repeat {
+      before = stage
+      advanceStage(now.nanoseconds)
+    } while stage != before
     if stage == .warmingUp || stage == .measuring { startDueOperations() }
     if now.nanoseconds >= nextProgress {
       nextProgress = now.nanoseconds + 1_000_000_000
@@ -162,7 +184,10 @@ final class LoadWorker {
       if now >= eventAt { fireEvent() }
       if now >= stageEnds || measuredEnough { beginDraining(now) }
     case .draining:
-      if operations.count == 0 || now >= stageEnds { finish() }
+      if operations.count == 0 || now >= stageEnds { endMeasurement(now) }
+    case .leaving:
+      leaveMore(now)
+      if (nextToLeave == connections.count && operations.count == 0) || now >= stageEnds { stage = .done }
     case .done: break
     }
   }
@@ -210,8 +235,9 @@ final class LoadWorker {
     stageEnds = now + plan.timeout.nanoseconds + 1_000_000_000
   }
 
-  private func finish() {
-    stage = .done
+  private func endMeasurement(_ now: Int64) {
+    stage = .leaving
+    stageEnds = now + Self.leavingTime
     results.ownCPU = UInt64(max(0, cload_own_cpu() - ownCPUAtStart))
     results.busiestCPU = results.ownCPU
     results.elapsed = UInt64(max(1, lastMeasuredEnd - measuredSince))
