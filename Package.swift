@@ -1,7 +1,12 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-let settings: [SwiftSetting] = [.treatAllWarnings(as: .error)]
+// Debug builds, and so all tests, check at run time that accesses to a property don't overlap; release builds leave the check
+// out, which would cost a seventh of the instructions of a message (benchmarks/README.md).
+let settings: [SwiftSetting] = [
+  .treatAllWarnings(as: .error),
+  .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release)),
+]
 let warnings: [CSetting] = [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]
 
 /// A library target of this package; the layer order is the order below.
@@ -36,7 +41,8 @@ let package = Package(
       linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
 
     .target(
-      name: "CLoadGenerator", dependencies: ["CLinux"], cSettings: warnings, linkerSettings: [.linkedLibrary("m")]),
+      name: "CLoadGenerator", dependencies: ["CLinux"], cSettings: warnings,
+      linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto"), .linkedLibrary("m")]),
 
     // Pure: octets, time and decisions as values. Standard library only.
     layer("Structures"),
@@ -49,18 +55,19 @@ let package = Package(
     layer("Reactor", ["Structures", "CLinux"]),
     layer("TLSEngine", ["Structures", "COpenSSL"]),
     layer("Transport", ["Structures", "SIPMessage", "Reactor", "TLSEngine"]),
+    layer("Log", ["CLinux", .product(name: "Logging", package: "swift-log")]),
 
     // Wiring: processes.
     layer(
       "Worker",
       [
         "Structures", "SIPMessage", "SIPTransaction", "SIPServer", "Configuration", "Reactor",
-        "TLSEngine", "Transport", "CLinux", .product(name: "Logging", package: "swift-log"),
+        "TLSEngine", "Transport", "CLinux", "Log", .product(name: "Logging", package: "swift-log"),
       ]),
     layer(
       "Supervisor",
       [
-        "Structures", "Configuration", "Reactor", "CLinux",
+        "Structures", "Configuration", "Reactor", "CLinux", "Log",
         .product(name: "Logging", package: "swift-log"), .product(name: "Yams", package: "Yams"),
       ]),
     .executableTarget(
@@ -77,13 +84,20 @@ let package = Package(
     layer(
       "LoadGenerator",
       [
-        "Structures", "Reactor", "CLinux", "COpenSSL", "CLoadGenerator",
+        "Structures", "Reactor", "CLinux", "CLoadGenerator",
         .product(name: "Histogram", package: "hdrhistogram-swift"), .product(name: "Yams", package: "Yams"),
       ]),
     .executableTarget(
       name: "apus-bench",
       dependencies: ["LoadGenerator", .product(name: "ArgumentParser", package: "swift-argument-parser")],
       swiftSettings: settings),
+    // Instruction and allocation budgets: benchmarks/micro/run.
+    .target(
+      name: "CAllocationCount", path: "benchmarks/micro/Sources/CAllocationCount", cSettings: warnings),
+    .executableTarget(
+      name: "micro",
+      dependencies: ["Structures", "SIPMessage", "SIPTransaction", "SIPServer", "TLSEngine", "CAllocationCount"],
+      path: "benchmarks/micro/Sources/micro", swiftSettings: settings),
 
     tests("StructuresTests", ["Structures"]),
     tests("SIPMessageTests", ["Structures", "SIPMessage"], resources: [.copy("Fixtures")]),
@@ -93,7 +107,9 @@ let package = Package(
     tests("ReactorTests", ["Structures", "Reactor", "CLinux"]),
     tests("TLSEngineTests", ["Structures", "TLSEngine"]),
     tests("TransportTests", ["Structures", "SIPMessage", "Reactor", "TLSEngine", "Transport"]),
-    tests("SupervisorTests", ["Configuration", "Supervisor"]),
+    tests("LogTests", ["Log", .product(name: "Logging", package: "swift-log")]),
+    tests("SupervisorTests", ["Structures", "Configuration", "Reactor", "CLinux", "Supervisor"]),
+    tests("CommandTests", ["apus"]),
     tests("LoadGeneratorTests", ["Structures", "LoadGenerator"]),
     tests("HouseTests", []),
   ],

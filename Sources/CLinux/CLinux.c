@@ -60,6 +60,14 @@ int clinux_random(void *buffer, size_t length) {
   return 0;
 }
 
+ptrdiff_t clinux_read_at(int descriptor, void *buffer, size_t length, int64_t offset) {
+  ptrdiff_t count;
+  do {
+    count = pread(descriptor, buffer, length, offset);
+  } while (count < 0 && errno == EINTR);
+  return count < 0 ? -errno : count;
+}
+
 ptrdiff_t clinux_read(int descriptor, void *buffer, size_t length) {
   ssize_t count;
   do count = read(descriptor, buffer, length);
@@ -76,6 +84,11 @@ ptrdiff_t clinux_write(int descriptor, const void *buffer, size_t length) {
 
 // Linux frees the number even when close is interrupted: never repeat it.
 void clinux_close(int descriptor) { close(descriptor); }
+
+int clinux_spare(void) {
+  int descriptor = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  return descriptor < 0 ? -errno : descriptor;
+}
 
 static int set_flag(int descriptor, int get, int set, int flag, bool on) {
   int flags = fcntl(descriptor, get);
@@ -96,6 +109,26 @@ int clinux_pipe(int descriptors[2]) { return pipe2(descriptors, O_CLOEXEC) < 0 ?
 int clinux_memory_file(const char *name) {
   int descriptor = memfd_create(name, MFD_CLOEXEC);
   return descriptor < 0 ? -errno : descriptor;
+}
+
+int clinux_sealed_memory(const char *name, const void *octets, size_t length) {
+  int descriptor = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  if (descriptor < 0) return -errno;
+  const uint8_t *next = octets;
+  size_t rest = length;
+  ptrdiff_t count = 1;
+  while (rest > 0 && (count = clinux_write(descriptor, next, rest)) > 0) {
+    next += count;
+    rest -= (size_t)count;
+  }
+  int error = count < 0 ? (int)count : 0;
+  if (error == 0 && fcntl(descriptor, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0) {
+    error = -errno;
+  }
+  if (error == 0 && lseek(descriptor, 0, SEEK_SET) < 0) error = -errno;
+  if (error == 0) return descriptor;
+  close(descriptor);
+  return error;
 }
 
 int clinux_set_parent_death_signal(int signal) { return prctl(PR_SET_PDEATHSIG, signal) < 0 ? -errno : 0; }

@@ -78,6 +78,22 @@ static int open_bound(const struct clinux_address *address, int type) {
   return error < 0 ? fail(descriptor, error) : descriptor;
 }
 
+int clinux_port_taken(const struct clinux_address *address, bool stream) {
+  if (address->port == 0) return 0;
+  int descriptor = open_socket(address, stream ? SOCK_STREAM : SOCK_DGRAM);
+  if (descriptor < 0) return descriptor;
+  // With SO_REUSEADDR old connections in TIME-WAIT don't count for a stream; a datagram socket would share the port.
+  int error = stream ? set_option(descriptor, SOL_SOCKET, SO_REUSEADDR, 1) : 0;
+  if (error == 0 && address->family == 6) error = set_option(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+  struct sockaddr_storage storage;
+  socklen_t length = to_kernel(address, &storage);
+  if (error == 0 && bind(descriptor, (struct sockaddr *)&storage, length) < 0) error = -errno;
+  // Two bound sockets may share the address under SO_REUSEADDR; two listening ones may not.
+  if (error == 0 && stream && listen(descriptor, 1) < 0) error = -errno;
+  close(descriptor);
+  return error == -EADDRINUSE ? 1 : error;
+}
+
 int clinux_listen(const struct clinux_address *address, int backlog) {
   int descriptor = open_bound(address, SOCK_STREAM);
   if (descriptor < 0) return descriptor;
@@ -163,6 +179,8 @@ int clinux_set_abortive_close(int descriptor) {
   struct linger linger = {.l_onoff = 1, .l_linger = 0};
   return setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &linger, sizeof linger) < 0 ? -errno : 0;
 }
+
+int clinux_shutdown_write(int descriptor) { return shutdown(descriptor, SHUT_WR) < 0 ? -errno : 0; }
 
 int clinux_set_error_queue(int descriptor, int family) {
   return family == 4 ? set_option(descriptor, IPPROTO_IP, IP_RECVERR, 1)

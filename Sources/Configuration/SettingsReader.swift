@@ -199,7 +199,7 @@ extension SettingsReader {
       if schema.children["*"] != nil { members[path, default: []].append((key, pair.position)) }
       read(pair.value, at: path + [key])
     }
-    checkRequired(schema, path, path.isEmpty ? nil : position, seen)
+    checkRequired(schema, path, position, seen)
   }
 
   private mutating func checkRequired(

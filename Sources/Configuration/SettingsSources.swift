@@ -1,5 +1,5 @@
 /// What a configuration needs beside its file: facts of the host, and the files that it names.
-public struct SettingsSources: Sendable {
+public struct SettingsSources {
   /// Facts about the host and the supervisor that fill defaults.
   public struct Facts: Sendable, Equatable {
     /// The name of the host: the default of `node`.
@@ -34,14 +34,14 @@ public struct SettingsSources: Sendable {
   /// Facts of the host.
   public var facts: Facts
   /// The octets of a file.
-  public var read: @Sendable (_ path: String) -> Result<[UInt8], FileProblem>
+  public var read: (_ path: String) -> Result<[UInt8], FileProblem>
   /// The tree of a file in the language of the settings.
-  public var parse: @Sendable (_ path: String) -> Result<SettingNode, SettingsErrors>
+  public var parse: (_ path: String) -> Result<SettingNode, SettingsErrors>
 
   /// Sources from their parts.
   public init(
-    facts: Facts, read: @escaping @Sendable (_ path: String) -> Result<[UInt8], FileProblem>,
-    parse: @escaping @Sendable (_ path: String) -> Result<SettingNode, SettingsErrors>
+    facts: Facts, read: @escaping (_ path: String) -> Result<[UInt8], FileProblem>,
+    parse: @escaping (_ path: String) -> Result<SettingNode, SettingsErrors>
   ) {
     self.facts = facts
     self.read = read

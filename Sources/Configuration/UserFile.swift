@@ -1,4 +1,4 @@
-internal import Structures
+public import Structures
 
 /// The contents of a users file: domains, in them users, in them `realm`, `algorithms` and one HA1 for each algorithm.
 public struct UserFile: Sendable, Equatable {
@@ -101,10 +101,10 @@ public struct UserFile: Sendable, Equatable {
   private mutating func readHash(_ node: SettingNode, _ key: String, _ algorithm: DigestAlgorithm) -> [UInt8]? {
     guard let digits = text(node, key, .any) else { return nil }
     let nibbles = digits.utf8.compactMap(\.hexadecimalDigit)
-    guard nibbles.count == digits.utf8.count, nibbles.count == 2 * algorithm.byteCount else {
+    guard nibbles.count == digits.utf8.count, nibbles.count == 2 * algorithm.length else {
       // The text is not repeated: it may be a password.
       fail(
-        key, node.position, "not the \(2 * algorithm.byteCount) hexadecimal digits of a hash",
+        key, node.position, "not the \(2 * algorithm.length) hexadecimal digits of a hash",
         "set the password with apus user passwd")
       return nil
     }

@@ -1,4 +1,4 @@
-internal import Structures
+public import Structures
 
 /// The users of all domains with what their passwords became, looked up by the octets of a message.
 ///

@@ -31,33 +31,60 @@ public final class Message {
   }
 
   /// The octets of the message and nothing else.
-  public internal(set) var bytes: [UInt8] = []
-  /// What the first line says.
-  public internal(set) var kind = Kind.malformed
-  /// The method as written in a request; empty in a response.
-  public internal(set) var methodToken = ByteRange(0, 0)
-  /// The Request-URI as written; empty in a response.
-  public internal(set) var requestURIRange = ByteRange(0, 0)
-  /// The reason phrase of a response; empty in a request.
-  public internal(set) var reasonRange = ByteRange(0, 0)
-  /// The header lines in order.
-  public internal(set) var fields: [Field] = []
-  /// Position of the first octet behind the start line.
-  public internal(set) var headersStart = 0
-  /// Position of the empty line.
-  public internal(set) var headersEnd = 0
-  /// The body; shortened to Content-Length.
-  public internal(set) var body = ByteRange(0, 0)
-  /// What was wrong with the message at loading: the first thing found. The rest was read nevertheless, so that an answer can be made.
-  public internal(set) var error: ParseError?
-  /// Position in ``fields`` of the first field of each name; 255 for none.
-  var first = InlineArray<34, UInt8>(repeating: 255)
+  public private(set) var bytes: [UInt8] = []
+  /// Where everything is in them.
+  private var layout = MessageLayout()
 
   /// An empty message, to be loaded.
   public init() {
     bytes.reserveCapacity(2_048)
-    fields.reserveCapacity(48)
   }
+
+  /// Takes over the octets of one message and finds its parts in one pass.
+  ///
+  /// `octets` is a datagram, or what a ``StreamFramer`` cut out. Nothing is thrown: what is wrong stands in ``error`` and the rest
+  /// is read as far as it goes.
+  public func load(_ octets: Span<UInt8>, limits: ParserLimits) {
+    bytes.removeAll(keepingCapacity: true)
+    bytes.append(octets.extracting(0..<min(octets.count, limits.message)))
+    parse(limits, isCut: octets.count > limits.message)
+    // RFC 3261 §18.3: what follows the body of a datagram is no part of the message.
+    let end = Int(layout.body.end)
+    if end < bytes.count { bytes.removeSubrange(end...) }
+  }
+
+  private func parse(_ limits: ParserLimits, isCut: Bool) {
+    let owned = bytes
+    layout.parse(owned.span, limits, isCut: isCut)
+  }
+
+  /// What makes the message unacceptable: how it was framed and laid out, and whether the fields that a proxy and a registrar work with
+  /// follow the grammar (RFC 3261 §8.2, §16.3, §25.1); nil when nothing does.
+  ///
+  /// Fields that the server doesn't use (Date, Subject, unknown ones) are not looked into.
+  public func check() -> ParseError? {
+    let owned = bytes
+    return layout.check(owned.span)
+  }
+
+  /// What the first line says.
+  public var kind: Kind { layout.kind }
+  /// The method as written in a request; empty in a response.
+  public var methodToken: ByteRange { layout.methodToken }
+  /// The Request-URI as written; empty in a response.
+  public var requestURIRange: ByteRange { layout.requestURI }
+  /// The reason phrase of a response; empty in a request.
+  public var reasonRange: ByteRange { layout.reason }
+  /// The header lines in order.
+  public var fields: [Field] { layout.fields }
+  /// Position of the first octet behind the start line.
+  public var headersStart: Int { layout.headersStart }
+  /// Position of the empty line.
+  public var headersEnd: Int { layout.headersEnd }
+  /// The body; shortened to Content-Length.
+  public var body: ByteRange { layout.body }
+  /// What was wrong with the message at loading: the first thing found. The rest was read nevertheless, so that an answer can be made.
+  public var error: ParseError? { layout.error }
 
   /// Whether the message is a request.
   public var isRequest: Bool {
@@ -78,30 +105,21 @@ public final class Message {
   }
 
   /// Position in ``fields`` of the first field of a name; nil when the message has none.
-  @inline(__always)
-  public func firstIndex(of name: HeaderName) -> Int? {
-    let index = first[Int(name.rawValue)]
-    return index == 255 ? nil : Int(index)
-  }
+  public func firstIndex(of name: HeaderName) -> Int? { layout.firstIndex(of: name) }
 
   /// The value of the first field of a name; nil when the message has none.
-  public func value(of name: HeaderName) -> ByteRange? {
-    firstIndex(of: name).map { fields[$0].value }
-  }
+  public func value(of name: HeaderName) -> ByteRange? { layout.value(of: name) }
 
   /// Whether the message has a field of a name.
   public func has(_ name: HeaderName) -> Bool { firstIndex(of: name) != nil }
 
   /// Position behind a header line and its CRLF.
-  @inline(__always)
-  public func end(ofFieldAt index: Int) -> Int {
-    index + 1 < fields.count ? Int(fields[index + 1].start) : headersEnd
-  }
+  public func end(ofFieldAt index: Int) -> Int { layout.end(ofFieldAt: index) }
 
   /// Calls `visit` with the position and value of every field of a name, until it returns false.
-  @inline(__always)
   public func forEach(_ name: HeaderName, _ visit: (Int, ByteRange) -> Bool) {
     guard var index = firstIndex(of: name) else { return }
+    let fields = layout.fields
     while index < fields.count {
       if fields[index].name == name, !visit(index, fields[index].value) { return }
       index += 1
@@ -111,5 +129,43 @@ public final class Message {
   /// The octets of a range, as text; for logs and tests.
   public func text(_ range: ByteRange) -> String {
     String(decoding: bytes[range.positions], as: UTF8.self)
+  }
+
+  // MARK: Typed fields
+
+  /// The topmost Via. Throws when there is none or it is malformed.
+  public func topVia() throws(ParseError) -> Via {
+    let owned = bytes
+    return try layout.topVia(owned.span)
+  }
+
+  /// CSeq. Throws when it is missing or malformed.
+  public func cseq() throws(ParseError) -> CSeq {
+    let owned = bytes
+    return try layout.cseq(owned.span)
+  }
+
+  /// From. Throws when it is missing or malformed.
+  public func from() throws(ParseError) -> NameAddress {
+    let owned = bytes
+    return try layout.address(.from, owned.span)
+  }
+
+  /// To. Throws when it is missing or malformed.
+  public func to() throws(ParseError) -> NameAddress {
+    let owned = bytes
+    return try layout.address(.to, owned.span)
+  }
+
+  /// The Request-URI. Throws ``ParseError/Problem/requestURI`` when it is malformed.
+  public func requestURI() throws(ParseError) -> SIPURI {
+    let owned = bytes
+    return try layout.uri(owned.span)
+  }
+
+  /// The tag of From or To; nil when the field is missing, malformed or has no tag.
+  public func tag(of name: HeaderName) -> ByteRange? {
+    let owned = bytes
+    return layout.tag(of: name, owned.span)
   }
 }

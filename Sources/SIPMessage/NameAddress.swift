@@ -47,7 +47,7 @@ public struct NameAddress: Sendable, Equatable {
   public func parameter(_ name: StaticString, in text: Span<UInt8>) -> ByteRange? {
     var iterator = ParameterIterator(parameters)
     while let (found, value) = iterator.next(text) {
-      if text.extracting(found.positions).equalsIgnoringCase(name) {
+      if text.names(found, name) {
         return value ?? ByteRange(Int(found.end), Int(found.end))
       }
     }

@@ -116,6 +116,18 @@ extension Span where Element == UInt8 {
     return left == Int(range.end) && right == Int(otherRange.end)
   }
 
+  /// Whether a parameter's name is `name`, given in small letters; escapes make no difference (RFC 3261 §19.1.4).
+  func names(_ range: ByteRange, _ name: StaticString) -> Bool {
+    let written = extracting(range.positions)
+    if written.equalsIgnoringCase(name) { return true }
+    guard range.count > name.utf8CodeUnitCount, first(UInt8(ascii: "%"), in: range.positions) != nil else {
+      return false
+    }
+    var plain: [UInt8] = []
+    appendUnescaped(range, to: &plain)
+    return plain.span.equalsIgnoringCase(name)
+  }
+
   /// Appends the range with all escapes undone.
   public func appendUnescaped(_ range: ByteRange, to output: inout [UInt8]) {
     var index = Int(range.start)

@@ -66,7 +66,7 @@ public struct SIPURI: Sendable, Equatable {
   public func parameter(_ name: StaticString, in text: Span<UInt8>) -> ByteRange? {
     var iterator = ParameterIterator(parameters)
     while let (found, value) = iterator.next(text) {
-      if text.extracting(found.positions).equalsIgnoringCase(name) {
+      if text.names(found, name) {
         return value ?? ByteRange(Int(found.end), Int(found.end))
       }
     }
@@ -78,8 +78,25 @@ public struct SIPURI: Sendable, Equatable {
     switch hostKind {
     case .name: nil
     case .v4: IPAddress(text.extracting(host.positions))
-    case .v6: IPAddress(text.extracting(Int(host.start) + 1..<Int(host.end) - 1))
+    case .v6: text.v6(Int(host.start) + 1, Int(host.end) - 1)
     }
+  }
+
+  /// Whether the URI has what a Request-URI may not have: header fields, or a `method` (RFC 3261 §19.1.1).
+  public func isMoreThanRequestURI(_ text: Span<UInt8>) -> Bool {
+    !headers.isEmpty || parameter("method", in: text) != nil
+  }
+
+  /// Appends the URI without what a Request-URI may not have (RFC 3261 §16.6 step 2).
+  public func appendRequestURI(_ text: Span<UInt8>, to output: inout [UInt8]) {
+    var position = Int(range.start)
+    var iterator = ParameterIterator(parameters)
+    while let (name, value) = iterator.next(text) {
+      guard text.names(name, "method") else { continue }
+      output.append(text.extracting(position..<Int(name.start) - 1))
+      position = Int((value ?? name).end)
+    }
+    output.append(text.extracting(position..<(headers.isEmpty ? Int(range.end) : Int(headers.start))))
   }
 
   private mutating func readUser(_ text: Span<UInt8>, _ start: Int, _ end: Int) throws(ParseError) -> Int {
@@ -137,7 +154,7 @@ extension Span where Element == UInt8 {
     guard start < end else { return nil }
     if self[start] == UInt8(ascii: "[") {
       guard let close = first(UInt8(ascii: "]"), in: start..<end) else { return nil }
-      return isV6(start + 1, close) ? (.v6, close + 1) : nil
+      return v6(start + 1, close) != nil ? (.v6, close + 1) : nil
     }
     let hostEnd = run(start, end, of: .host)
     guard hostEnd > start, self[start] != UInt8(ascii: ".") else { return nil }
@@ -150,17 +167,19 @@ extension Span where Element == UInt8 {
     return (.name, hostEnd)
   }
 
-  /// RFC 5118 §4.10: three colons, which the grammar of RFC 3261 led some to write, are understood as two.
-  private func isV6(_ start: Int, _ end: Int) -> Bool {
-    if IPAddress(extracting(start..<end))?.family == .v6 { return true }
-    guard end - start <= 46 else { return false }
+  /// The IPv6 address that fills a range; nil when none does. RFC 5118 §4.10: three colons, which the grammar of RFC 3261 led some to
+  /// write, are understood as two.
+  func v6(_ start: Int, _ end: Int) -> IPAddress? {
+    if let address = IPAddress(extracting(start..<end)) { return address.family == .v6 ? address : nil }
+    guard end - start <= 46 else { return nil }
     var mended: [UInt8] = []
     for index in start..<end {
       let isThird =
         index >= start + 2 && self[index] == 0x3A && self[index - 1] == 0x3A && self[index - 2] == 0x3A
       if !isThird { mended.append(self[index]) }
     }
-    return mended.count == end - start - 1 && IPAddress(mended.span)?.family == .v6
+    guard mended.count == end - start - 1, let address = IPAddress(mended.span) else { return nil }
+    return address.family == .v6 ? address : nil
   }
 
   /// The end of the run of decimal digits that begins at a position.

@@ -4,21 +4,27 @@ import Structures
 /// (RFC 3261 §7.3.1).
 public struct ValueIterator: Sendable {
   private let name: HeaderName
+  private let fields: [Message.Field]
   private var field: Int
   private var position: Int
 
   /// An iterator over all values of a header field.
   public init(_ name: HeaderName, in message: Message) {
+    self.init(name, in: message.fields, from: message.firstIndex(of: name))
+  }
+
+  init(_ name: HeaderName, in fields: [Message.Field], from first: Int?) {
     self.name = name
-    field = message.firstIndex(of: name) ?? message.fields.count
-    position = field < message.fields.count ? Int(message.fields[field].value.start) : 0
+    self.fields = fields
+    field = first ?? fields.count
+    position = field < fields.count ? Int(fields[field].value.start) : 0
   }
 
   /// The next value without the white space around it, and the position in `fields` of its line; nil at the end. An empty value between commas is given as an empty range.
-  public mutating func next(_ message: Message, _ text: Span<UInt8>) -> (value: ByteRange, field: Int)? {
-    while field < message.fields.count {
-      let end = Int(message.fields[field].value.end)
-      if position <= end, message.fields[field].name == name {
+  public mutating func next(_ text: Span<UInt8>) -> (value: ByteRange, field: Int)? {
+    while field < fields.count {
+      let end = Int(fields[field].value.end)
+      if position <= end, fields[field].name == name {
         let start = text.skipSpace(position, end)
         let comma = text.comma(start, end) ?? end
         let found = (ByteRange(start, text.trimSpace(start, comma)), field)
@@ -26,10 +32,13 @@ public struct ValueIterator: Sendable {
         return found
       }
       field += 1
-      if field < message.fields.count { position = Int(message.fields[field].value.start) }
+      if field < fields.count { position = Int(fields[field].value.start) }
     }
     return nil
   }
+
+  /// The same, with the message that the iterator was made for.
+  public mutating func next(_ message: Message, _ text: Span<UInt8>) -> (value: ByteRange, field: Int)? { next(text) }
 }
 
 extension Span where Element == UInt8 {

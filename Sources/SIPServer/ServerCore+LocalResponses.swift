@@ -98,7 +98,8 @@ extension ServerCore {
     if let callID = message.value(of: .callID) { scratch.append(bytes.span.extracting(callID.positions)) }
     if let tag = message.tag(of: .from) { scratch.append(bytes.span.extracting(tag.positions)) }
     if let cseq = try? message.cseq() { scratch.append(bigEndian: UInt64(cseq.number), 4) }
-    return hashing.shortMAC(scratch.span)
+    let octets = scratch
+    return hashing.shortMAC(octets.span)
   }
 
   /// Whether the To tag of an ACK is one that we gave to this transaction: then the ACK is for us.
@@ -108,6 +109,7 @@ extension ServerCore {
     scratch.removeAll(keepingCapacity: true)
     ResponseWriter.appendTag(expected, to: &scratch)
     let bytes = message.bytes
-    return bytes.span.extracting(tag.positions).equals(scratch.span)
+    let text = scratch
+    return bytes.span.extracting(tag.positions).equals(text.span)
   }
 }

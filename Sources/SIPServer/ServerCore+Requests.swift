@@ -71,18 +71,21 @@ extension ServerCore {
       return
     }
     readRoutes(&inquiry)
-    guard authorize(&inquiry, &actions) else { return }
-    if !inquiry.hasForeignRoute, inquiry.token == nil {
-      if inquiry.message.method == .register, isRegistrar(inquiry) {
-        receivedRegister(inquiry, now, &actions)
-        return
-      }
-      if inquiry.uri.user == nil, isForUs(inquiry) {
-        answerForUs(inquiry, &actions)
-        return
-      }
+    let staysHere = !inquiry.hasForeignRoute && inquiry.token == nil && isForUs(inquiry)
+    // Who asks the server for itself wants to know whether it lives; that is no secret.
+    if staysHere, inquiry.uri.user == nil, inquiry.message.method == .options {
+      answerForUs(inquiry, &actions)
+      return
     }
-    route(inquiry, now, &actions)
+    let isRegister = staysHere && inquiry.message.method == .register
+    guard authorize(&inquiry, isRegister: isRegister, &actions) else { return }
+    if isRegister {
+      receivedRegister(inquiry, now, &actions)
+    } else if staysHere, inquiry.uri.user == nil {
+      refuse(inquiry, 404, &actions)
+    } else {
+      route(inquiry, now, &actions)
+    }
   }
 
   /// Whether the Request-URI means this server or one of its domains.
@@ -100,10 +103,6 @@ extension ServerCore {
 
   /// RFC 3261 §11: what a server says of itself.
   private func answerForUs(_ inquiry: Inquiry, _ actions: inout ServerActions) {
-    guard inquiry.message.method == .options else {
-      refuse(inquiry, 404, &actions)
-      return
-    }
     if inquiry.message.has(.require) {
       refuseExtensions(inquiry, .require, &actions)
       return
@@ -111,7 +110,8 @@ extension ServerCore {
     let start = begin(200, "OK", inquiry, &actions)
     actions.outbox.octets.append("Allow: ")
     actions.outbox.octets.append(Self.allowed)
-    actions.outbox.octets.append("\r\nAccept: */*\r\nAccept-Encoding: identity\r\nAccept-Language: en\r\nSupported: \r\n")
+    actions.outbox.octets.append(
+      "\r\nAccept: */*\r\nAccept-Encoding: identity\r\nAccept-Language: en\r\nSupported: \r\n")
     finish(inquiry, from: start, 200, &actions)
   }
 
@@ -123,7 +123,7 @@ extension ServerCore {
 
   /// Challenges requests whose From is in one of our domains; others are accepted only towards our domains. Returns false when the request was
   /// answered.
-  private func authorize(_ inquiry: inout Inquiry, _ actions: inout ServerActions) -> Bool {
+  private func authorize(_ inquiry: inout Inquiry, isRegister: Bool, _ actions: inout ServerActions) -> Bool {
     let message = inquiry.message
     let bytes = message.bytes
     let text = bytes.span
@@ -132,7 +132,6 @@ extension ServerCore {
       return false
     }
     inquiry.fromDomain = domain(of: from.uri, text, inquiry.flow)
-    let isRegister = message.method == .register && !inquiry.hasForeignRoute && inquiry.token == nil && isRegistrar(inquiry)
     var domain = inquiry.fromDomain
     if isRegister, let to = try? message.to() { domain = self.domain(of: to.uri, text, inquiry.flow) ?? domain }
     // A request within a dialog that carries a token which we gave to this dialog's parties needs no further proof.
@@ -159,18 +158,18 @@ extension ServerCore {
     let header: HeaderName = isRegister ? .authorization : .proxyAuthorization
     let claimed = isRegister ? (try? message.to())?.uri ?? from.uri : from.uri
     let verdict = authenticator.check(
-      message: message, header: header, domain: domain.name.span, realm: domain.realm.span,
-      algorithms: domain.algorithms, users: users, flow: inquiry.flow.id, now: unixSeconds)
+      message, header: header, domain: domain.name.span, realm: domain.realm.span, users: users,
+      flow: inquiry.flow.id, now: unixSeconds)
     switch verdict {
-    case .accepted(let user):
+    case .accepted:
       inquiry.consumesCredentials = !isRegister
       scratch.removeAll(keepingCapacity: true)
       if let name = claimed.user { text.appendUnescaped(name, to: &scratch) }
-      guard scratch == user else {
+      guard scratch == authenticator.user else {
         refuse(inquiry, 403, "User Is Not Who From Says", &actions)
         return false
       }
-      inquiry.authenticated.append(user.span)
+      inquiry.authenticated += authenticator.user
       inquiry.authenticated.append(UInt8(ascii: "@"))
       inquiry.authenticated.append(domain.name.span)
       return true
@@ -190,10 +189,11 @@ extension ServerCore {
     scratch.removeAll(keepingCapacity: true)
     let bytes = inquiry.message.bytes
     if let user = claimed.user { bytes.span.appendUnescaped(user, to: &scratch) }
-    let offered = users.algorithms(domain: domain.name.span, user: scratch.span)
+    let user = scratch
+    let offered = authenticator.offered(to: user.span, domain: domain.name.span, users: users)
     authenticator.appendChallenge(
-      header: isRegister ? .wwwAuthenticate : .proxyAuthenticate, realm: domain.realm.span,
-      algorithms: domain.algorithms, restrictedTo: offered, stale: isStale, now: unixSeconds, to: &actions.outbox.octets)
+      isRegister ? .wwwAuthenticate : .proxyAuthenticate, realm: domain.realm.span, algorithms: offered, stale: isStale,
+      now: unixSeconds, to: &actions.outbox.octets)
     finish(inquiry, from: start, status, &actions)
   }
 

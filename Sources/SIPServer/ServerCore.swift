@@ -23,7 +23,7 @@ public final class ServerCore {
   var scratch: [UInt8] = []
   var tokenScratch: [UInt8] = []
   /// Seconds of the wall clock; the owner sets it before each input.
-  public var unixSeconds: Int64 = 0
+  public var unixSeconds: Int64
   /// What was counted.
   public internal(set) var statistics = Statistics()
 
@@ -39,12 +39,16 @@ public final class ServerCore {
 
   /// A server without users' requests yet. `identity` gives node, slot and generation for branches.
   public init(
-    settings: ServerSettings, identity: Branch, hashing: any Hashing, users: any UserDirectory, start: Instant
+    settings: ServerSettings, identity: Branch, hashing: any Hashing, users: any UserDirectory, start: Instant,
+    unixSeconds: Int64
   ) {
     self.settings = settings
     self.hashing = hashing
     self.users = users
-    authenticator = Authenticator(hashing: hashing, nonceLifetime: settings.nonceLifetime)
+    self.unixSeconds = unixSeconds
+    authenticator = Authenticator(
+      hashing: hashing, algorithms: settings.algorithms, nonceLifetime: settings.nonceLifetime.components.seconds,
+      now: unixSeconds)
     transactions = TransactionLayer(
       identity: identity, settings: settings.timers, hashing: hashing, start: start)
     contextTimers = TimerWheel(start: start)
@@ -143,6 +147,11 @@ public final class ServerCore {
       if let handle = contexts.handle(at: position), let context = contexts[handle] { expire(context, now, &actions) }
     }
     endInput(now, &actions)
+  }
+
+  /// Forgets nonces that nobody can use any more; to be called every second or so.
+  public func removeExpired() {
+    authenticator.removeExpired(unixSeconds)
   }
 
   // MARK: Queries

@@ -12,15 +12,12 @@ public struct ServerSettings: Sendable {
     public let aliases: [[UInt8]]
     /// The realm of its challenges.
     public let realm: [UInt8]
-    /// The digest algorithms that it offers, best first.
-    public let algorithms: [HashAlgorithm]
 
     /// A domain.
-    public init(name: [UInt8], aliases: [[UInt8]], realm: [UInt8], algorithms: [HashAlgorithm]) {
+    public init(name: [UInt8], aliases: [[UInt8]], realm: [UInt8]) {
       self.name = name
       self.aliases = aliases
       self.realm = realm
-      self.algorithms = algorithms
     }
   }
 
@@ -64,20 +61,14 @@ public struct ServerSettings: Sendable {
   public var recordRoute = true
   /// Whether requests from our domains are challenged.
   public var authenticationRequired = true
+  /// The digest algorithms offered where a domain or user has none of its own, best first.
+  public var algorithms: AlgorithmList = [.md5, .sha256]
   /// How long a nonce is good.
   public var nonceLifetime = Duration.seconds(300)
   /// Server transactions at once; beyond it new requests are answered with 503.
   public var maxTransactions = 100_000
-  /// Seconds granted to a contact that asks for no time.
-  public var defaultExpires = 3_600
-  /// The shortest registration, in seconds.
-  public var minExpires = 60
-  /// The longest registration, in seconds; 0: no limit.
-  public var maxExpires = 86_400
-  /// Contacts of one address of record at most.
-  public var maxContacts = 10
-  /// Percent by which granted times are shortened at random.
-  public var expiresSpread = 10
+  /// What the registrar grants.
+  public var registrar = RegistrarSettings()
 
   /// Settings with the defaults of ``ServerSettings`` for everything but who we are.
   public init(domains: [Domain], listeners: [Listener], hosts: [[UInt8]]) {
@@ -102,7 +93,9 @@ extension ServerSettings {
     let host = text.extracting(uri.host.positions)
     var known = false
     for name in hosts where host.equalsIgnoringCase(name.span) { known = true }
-    if !known, let address = uri.address(in: text) { known = address == flow.local.address.unmapped || isListener(address) }
+    if !known, let address = uri.address(in: text) {
+      known = address == flow.local.address.unmapped || isListener(address)
+    }
     guard known else { return false }
     guard let port = uri.port else { return true }
     for listener in listeners where listener.address.port == port { return true }

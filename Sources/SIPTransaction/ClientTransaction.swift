@@ -15,7 +15,8 @@ public final class ClientTransaction {
   /// The request as sent (for an INVITE, and over UDP), later the ACK; empty when nothing will be sent again.
   public internal(set) var stored: [UInt8] = []
   /// Where the request went.
-  public internal(set) var destination = Destination.flow(.datagram(DatagramFlow(node: 0, listener: 0, remote: .init(.init(v4: 0), port: 0))))
+  public internal(set) var destination = Destination.flow(
+    .datagram(DatagramFlow(node: 0, listener: 0, remote: .init(.init(v4: 0), port: 0))))
   /// Whether it is an INVITE transaction.
   public internal(set) var isInvite = false
   /// Whether the request is a CANCEL.

@@ -121,7 +121,9 @@ public enum ResponseWriter {
     output.append("apus")
     for shift in stride(from: 48, through: 0, by: -16) as StrideThrough<UInt64> {
       let part = UInt16(truncatingIfNeeded: tag >> shift)
-      for nibble in stride(from: 12, through: 0, by: -4) as StrideThrough<UInt16> { output.append(hexadecimal: part >> nibble & 0xF) }
+      for nibble in stride(from: 12, through: 0, by: -4) as StrideThrough<UInt16> {
+        output.append(hexadecimal: part >> nibble & 0xF)
+      }
     }
   }
 }

@@ -24,7 +24,7 @@ public final class ServerTransaction {
   /// The last response sent, while it may be needed again.
   public internal(set) var stored: [UInt8] = []
   /// The transaction user's response context; generation 0 when there is none.
-  public internal(set) var context = SlotHandle(index: 0, generation: 0)
+  public var context = SlotHandle(index: 0, generation: 0)
   /// Whether a final response was sent.
   public internal(set) var isAnswered = false
   var hash: UInt64 = 0

@@ -1,6 +1,6 @@
 import Structures
 
-/// The base values from which every timer of a transaction is computed (RFC 3261 §17.1.1.1, Appendix A).
+/// The base values from which every timer of a transaction is computed (RFC 3261 §17.1.1.1, RFC 3261 §A).
 ///
 /// Kept as nanoseconds: a copy lives in each transaction.
 public struct TimerSettings: Hashable, Sendable {
@@ -40,7 +40,7 @@ public struct TimerSettings: Hashable, Sendable {
 
   /// How long a timer runs when it is first set, in nanoseconds.
   ///
-  /// The one place of the values in RFC 3261 Appendix A and RFC 6026 §8.11. Zero: it fires in the moment in which it
+  /// The one place of the values in RFC 3261 §A and RFC 6026 §8.11. Zero: it fires in the moment in which it
   /// is set. Nil: it isn't used over this kind of transport.
   public func nanoseconds(_ timer: Timer, isReliable: Bool) -> Int64? {
     switch timer {

@@ -33,10 +33,13 @@ extension TransactionLayer {
     client.isCancel = method == .cancel
     client.isReliable = isReliable
     // An INVITE is needed for its ACK and CANCEL; anything else only where it may have to be sent again.
-    if client.isInvite || !isReliable { client.stored.append(outbox.octets.span.extracting(start..<outbox.octets.count)) }
+    if client.isInvite || !isReliable {
+      client.stored.append(outbox.octets.span.extracting(start..<outbox.octets.count))
+    }
     var actions: TransactionActions = []
     if client.isInvite {
-      client.machine = .invite(InviteClientTransaction(isReliable: isReliable, settings: settings, at: now, into: &actions))
+      client.machine = .invite(
+        InviteClientTransaction(isReliable: isReliable, settings: settings, at: now, into: &actions))
     } else {
       client.machine = .nonInvite(
         NonInviteClientTransaction(isReliable: isReliable, settings: settings, at: now, into: &actions))
@@ -80,7 +83,8 @@ extension TransactionLayer {
   public func cancel(_ invite: ClientTransaction, reason: Span<UInt8>, at now: Instant, outbox: inout Outbox) {
     guard invite.isInvite, invite.cancel == nil, !invite.stored.isEmpty else { return }
     let request = pool.take()
-    request.load(invite.stored.span, limits: ParserLimits())
+    let sent = invite.stored
+    request.load(sent.span, limits: ParserLimits())
     let start = outbox.octets.count
     RequestWriter.appendCancel(of: request, reason: reason, into: &outbox.octets)
     pool.put(request)
@@ -106,7 +110,8 @@ extension TransactionLayer {
     guard let position = flowIndex.find(connection, { flowHeads[Int($0)].connection == connection }) else { return }
     while true {
       let head = flowHeads[Int(position)].head
-      guard flowHeads[Int(position)].connection == connection, head != UInt32.max, let handle = clients.handle(at: head),
+      guard flowHeads[Int(position)].connection == connection, head != UInt32.max,
+        let handle = clients.handle(at: head),
         let client = clients[handle]
       else { return }
       unlink(client)
@@ -168,7 +173,7 @@ extension TransactionLayer {
     }
     if actions.contains(.informTimeout) { events.append(.timeout(client)) }
     if actions.contains(.informTransportFailure) { events.append(.transportFailed(client)) }
-    if actions.contains(.releaseMessage) { client.stored.removeAll(keepingCapacity: true) }
+    if actions.contains(.releaseMessage) { client.stored = [] }
     if actions.contains(.terminate) { end(client) } else { schedule(client) }
   }
 
@@ -179,11 +184,12 @@ extension TransactionLayer {
   /// RFC 3261 §17.1.1.3: the ACK to a final response other than 2xx, from the INVITE as it was sent and the To of the response.
   private func storeAck(_ client: ClientTransaction, _ response: Message) {
     let invite = pool.take()
-    invite.load(client.stored.span, limits: ParserLimits())
+    let sent = client.stored
+    invite.load(sent.span, limits: ParserLimits())
     scratch.removeAll(keepingCapacity: true)
     RequestWriter.appendAck(of: invite, to: response, into: &scratch)
     client.stored.removeAll(keepingCapacity: true)
-    client.stored.append(scratch.span)
+    client.stored += scratch
     pool.put(invite)
   }
 
@@ -234,7 +240,9 @@ extension TransactionLayer {
     client.flow = connection
     client.nextOnFlow = head
     client.previousOnFlow = UInt32.max
-    if head != UInt32.max, let handle = clients.handle(at: head) { clients[handle]?.previousOnFlow = client.handle.index }
+    if head != UInt32.max, let handle = clients.handle(at: head) {
+      clients[handle]?.previousOnFlow = client.handle.index
+    }
     flowHeads[Int(position)].head = client.handle.index
   }
 

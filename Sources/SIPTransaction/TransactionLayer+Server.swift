@@ -137,13 +137,16 @@ extension TransactionLayer {
     if actions.contains(.retransmitResponse) { outbox.transmit(server.stored, to: server.destination, tag: tag) }
     if actions.contains(.send100) {
       let start = outbox.octets.count
-      ResponseWriter.append(100, "Trying", to: server.request, via: server.via, source: server.source, toTag: nil, into: &outbox.octets)
+      ResponseWriter.append(
+        100, "Trying", to: server.request, via: server.via, source: server.source, toTag: nil, into: &outbox.octets)
       ResponseWriter.end(body: 0, into: &outbox.octets)
       server.stored.removeAll(keepingCapacity: true)
       server.stored.append(outbox.octets.span.extracting(start..<outbox.octets.count))
       outbox.transmit(from: start, to: server.destination, tag: tag)
     }
-    if actions.contains(.releaseMessage) { server.stored.removeAll(keepingCapacity: true) }
+    if actions.contains(.releaseMessage) { server.stored = [] }
+    // An ACK that never comes (Timer H) and a response that can't be sent are orders to inform the user; a proxy has nothing left to do for
+    // that request, so they make no event.
     if actions.contains(.terminate) { end(server) } else { schedule(server) }
   }
 
@@ -220,7 +223,8 @@ extension TransactionLayer {
     else { return false }
     guard request.method == .ack else { return same(server.request.tag(of: .to), request.tag(of: .to)) }
     let response = Message()
-    response.load(server.stored.span, limits: ParserLimits())
+    let sentResponse = server.stored
+    response.load(sentResponse.span, limits: ParserLimits())
     guard let sent = response.tag(of: .to), let got = request.tag(of: .to) else { return server.stored.isEmpty }
     let (sentBytes, gotBytes) = (response.bytes, request.bytes)
     return sentBytes.span.extracting(sent.positions).equals(gotBytes.span.extracting(got.positions))

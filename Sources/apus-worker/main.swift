@@ -1,1 +1,4 @@
-// placeholder
+import Glibc
+import Worker
+
+exit(runWorker(Array(CommandLine.arguments.dropFirst())))

@@ -1,9 +1,13 @@
-// What the load generator needs of Linux beyond CLinux: many client sockets, a precise timer, /proc.
+// What the load generator needs of Linux beyond CLinux: many client sockets, a precise timer, /proc. And OpenSSL's own
+// headers: its client side has nothing in common with the server's TLS.
 //
 // Every function that can fail returns the negated errno.
 #ifndef CLOADGENERATOR_H
 #define CLOADGENERATOR_H
 
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/ssl.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -1,4 +1,4 @@
-import COpenSSL
+import CLoadGenerator
 import Structures
 
 /// A step of TLS that isn't finished or can't be.

@@ -4,7 +4,7 @@ public final class BindingSet: Sendable {
   public static let empty = BindingSet([])
 
   /// The bindings by preference, highest first; those of one preference by when they were written, latest first
-  /// (RFC 3261 §16.6 item 6, RFC 5627 §6.1).
+  /// (RFC 3261 §16.6, RFC 5627 §6.1).
   public let bindings: [Binding]
   /// When the first of them ends, in Unix seconds; the largest number when there is none.
   public let earliestExpiry: Int64

@@ -19,7 +19,7 @@ public struct InMemoryLocation {
 
   /// An empty location; `now` is the present.
   public init(now: Int64) {
-    wheel = TimerWheel(start: Self.instant(now))
+    wheel = TimerWheel(start: Instant(unixSeconds: now))
   }
 
   /// How many addresses of record have bindings.
@@ -55,7 +55,7 @@ public struct InMemoryLocation {
   /// When ``removeExpired(_:limit:)`` should be called next, in Unix seconds; nil when nothing is stored. May be early; late by
   /// a second at most.
   public var nextExpiry: Int64? {
-    wheel.nextDeadline.map { $0.nanoseconds / 1_000_000_000 + ($0.nanoseconds % 1_000_000_000 > 0 ? 1 : 0) }
+    wheel.nextDeadline.map(\.unixSecondsRoundedUp)
   }
 
   /// Removes what has ended, of at most `limit` addresses of record; returns how many bindings were removed. Lookups don't depend on it.
@@ -63,7 +63,7 @@ public struct InMemoryLocation {
   public mutating func removeExpired(_ now: Int64, limit: Int = 1_000) -> Int {
     let before = bindingCount
     for _ in 0..<limit {
-      guard let position = wheel.popExpired(Self.instant(now)) else { break }
+      guard let position = wheel.popExpired(Instant(unixSeconds: now)) else { break }
       if let set = set(at: position) { store(set.live(at: now), at: position) }
     }
     return before - bindingCount
@@ -87,7 +87,7 @@ public struct InMemoryLocation {
       let handle = entries.insert(entry)
       index.insert(entry.hash, handle.index)
       bindingCount += set.count
-      wheel.schedule(handle.index, at: Self.instant(set.earliestExpiry))
+      wheel.schedule(handle.index, at: Instant(unixSeconds: set.earliestExpiry))
     }
   }
 
@@ -101,7 +101,7 @@ public struct InMemoryLocation {
       wheel.cancel(position)
     } else {
       entries.update(handle) { $0.set = set }
-      wheel.schedule(position, at: Self.instant(set.earliestExpiry))
+      wheel.schedule(position, at: Instant(unixSeconds: set.earliestExpiry))
     }
   }
 
@@ -110,11 +110,5 @@ public struct InMemoryLocation {
     var hasher = Hasher()
     aor.withUnsafeBufferPointer { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
     return UInt64(bitPattern: Int64(hasher.finalize()))
-  }
-
-  /// The wheel counts nanoseconds; a time beyond its range never comes.
-  private static func instant(_ seconds: Int64) -> Instant {
-    let (nanoseconds, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
-    return Instant(nanoseconds: overflow ? .max : nanoseconds)
   }
 }

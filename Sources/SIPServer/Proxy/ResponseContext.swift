@@ -14,8 +14,6 @@ final class ResponseContext {
     let hop: NextHop
     /// q in thousandths: equal ones are tried at once, lower ones later (RFC 3261 §16.6).
     let q: UInt16
-    /// Whose contact it is, for the flow token; empty when it is nobody's.
-    let aor: [UInt8]
   }
 
   /// One forwarded request.

@@ -47,6 +47,17 @@ extension ServerCore {
 
   // MARK: Octets
 
+  /// Writes a request as it would go over a flow, without a transaction: what `benchmarks/micro` measures.
+  public func appendForwarded(
+    _ request: Message, via: Via, from source: Flow, to flow: Flow, uri: [UInt8], _ output: inout [UInt8]
+  ) {
+    let hop = NextHop(destination: .flow(flow.id), transport: flow.transport, listener: flow.listener)
+    append(
+      request, via: via, from: source, to: ResponseContext.Target(uri: uri, hop: hop, q: 1_000),
+      branch: branchText(SlotHandle(index: 1, generation: 1)), poppedRoutes: 0, consumesCredentials: false,
+      callerRecord: [], &output)
+  }
+
   /// Writes the request as it goes to one target: copied in runs, with the lines that change spliced in.
   func append(
     _ request: Message, via: Via, from source: Flow, to target: ResponseContext.Target, branch: Branch,
@@ -61,7 +72,7 @@ extension ServerCore {
     output.append(" SIP/2.0\r\n")
     appendOurVia(target.hop, branch, &output)
     if settings.recordRoute, request.method.formsDialog, request.tag(of: .to) == nil {
-      appendRecordRoutes(source, target, callerRecord, &output)
+      appendRecordRoutes(request, source, target, callerRecord, &output)
     }
     appendFields(request, text, via, source, poppedRoutes, consumesCredentials, &output)
     if !request.has(.maxForwards) {
@@ -85,7 +96,7 @@ extension ServerCore {
     case .tcp: output.append("Via: SIP/2.0/TCP ")
     case .tls: output.append("Via: SIP/2.0/TLS ")
     }
-    output.append(settings.listeners[Int(hop.listener)].sentBy.span)
+    output += settings.listeners[Int(hop.listener)].sentBy
     output.append(";branch=")
     branch.append(to: &output, hashing: hashing, scratch: &scratch)
     output.append("\r\n")
@@ -94,20 +105,24 @@ extension ServerCore {
   /// Two values, so that each side's next request names the flow to the other side, over whatever connection it comes (RFC 5626 §5.3,
   /// RFC 5658 §3.3): the callee uses the upper one first, the caller the lower.
   private func appendRecordRoutes(
-    _ source: Flow, _ target: ResponseContext.Target, _ callerRecord: [UInt8], _ output: inout [UInt8]
+    _ request: Message, _ source: Flow, _ target: ResponseContext.Target, _ callerRecord: [UInt8],
+    _ output: inout [UInt8]
   ) {
     let caller = NextHop(destination: .flow(source.id), transport: source.transport, listener: source.listener)
     appendRecordRoute(as: target.hop, leadingTo: caller, callerRecord, &output)
-    appendRecordRoute(as: caller, leadingTo: target.hop, target.aor, &output)
+    var callee: [UInt8] = []
+    let bytes = request.bytes
+    if let uri = try? request.requestURI(), let domain = domain(of: uri, bytes.span, source) {
+      appendKey(uri, domain, bytes.span, &callee)
+    }
+    appendRecordRoute(as: caller, leadingTo: target.hop, callee, &output)
   }
 
   private func appendRecordRoute(as side: NextHop, leadingTo other: NextHop, _ aor: [UInt8], _ output: inout [UInt8]) {
     output.append("Record-Route: <sip:")
-    if let flow = other.flow {
-      FlowToken.append(other, flow, aor: aor.span, hashing: hashing, scratch: &tokenScratch, to: &output)
-      output.append("@")
-    }
-    output.append(settings.listeners[Int(side.listener)].recordRoute.span)
+    FlowToken.append(other, aor: aor.span, hashing: hashing, scratch: &tokenScratch, to: &output)
+    output.append("@")
+    output += settings.listeners[Int(side.listener)].recordRoute
     switch side.transport {
     case .udp: output.append(";lr>\r\n")
     case .tcp: output.append(";transport=tcp;lr>\r\n")
@@ -214,7 +229,7 @@ extension ServerCore {
     {
       var inquiry = Inquiry(message: message, flow: flow, via: via, uri: uri)
       readRoutes(&inquiry)
-      forwardAck(inquiry, hop, binding.uri, &actions)
+      forwardAck(inquiry, hop, requestURI(of: binding), &actions)
     }
     transactions.pool.put(message)
   }
@@ -227,8 +242,9 @@ extension ServerCore {
     // The same ACK gets the same branch each time it comes, and none that names a transaction.
     scratch.removeAll(keepingCapacity: true)
     scratch.append(bytes.span.extracting(inquiry.via.range.positions))
-    let word = hashing.shortMAC(scratch.span)
-    let target = ResponseContext.Target(uri: uri, hop: hop, q: 1_000, aor: [])
+    let octets = scratch
+    let word = hashing.shortMAC(octets.span)
+    let target = ResponseContext.Target(uri: uri, hop: hop, q: 1_000)
     append(
       inquiry.message, via: inquiry.via, from: inquiry.flow, to: target,
       branch: branchText(SlotHandle(index: UInt32(truncatingIfNeeded: word), generation: 0)),

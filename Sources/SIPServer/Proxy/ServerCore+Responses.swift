@@ -194,7 +194,8 @@ extension ServerCore {
   /// (RFC 3326 §2); without it the call was taken elsewhere.
   func cancelPending(_ context: ResponseContext, reason: Message?, _ now: Instant, _ actions: inout ServerActions) {
     guard context.isInvite, context.pendingCount > 0 else { return }
-    for index in context.branches.indices where context.branches[index].isPending && !context.branches[index].isCancelled {
+    for index in context.branches.indices
+    where context.branches[index].isPending && !context.branches[index].isCancelled {
       context.branches[index].isCancelled = true
       guard let client = transactions.client(context.branches[index].client) else { continue }
       // RFC 3261 §9.1: not before a provisional response; the branch remembers.
@@ -218,7 +219,8 @@ extension ServerCore {
     } else if context.isAnswered {
       scratch.append("Reason: SIP;cause=200;text=\"Call completed elsewhere\"\r\n")
     }
-    transactions.cancel(invite, reason: scratch.span, at: now, outbox: &actions.outbox)
+    let lines = scratch
+    transactions.cancel(invite, reason: lines.span, at: now, outbox: &actions.outbox)
     // RFC 3261 §9.1: if no final response comes within 64*T1 the INVITE counts as cancelled.
     context.branches[index].deadline = now.adding(nanoseconds: settings.timers.timeoutNanoseconds)
     scheduleTimerC(context)

@@ -20,6 +20,8 @@ extension ServerCore {
       inquiry.poppedRoutes += 1
       if inquiry.token == nil, inquiry.poppedRoutes == 1, let user = address.uri.user {
         inquiry.token = FlowToken(text.extracting(user.positions), hashing: hashing, scratch: &tokenScratch)
+        // A token outlives a restart; its listener may not.
+        if let token = inquiry.token, Int(token.hop.listener) >= settings.listeners.count { inquiry.token = nil }
       }
     }
   }
@@ -53,7 +55,7 @@ extension ServerCore {
     }
     let domain = hop == nil ? self.domain(of: inquiry.uri, text, inquiry.flow) : nil
     if hop == nil, domain == nil {
-      hop = address(of: inquiry.uri, text).map { $0 }
+      hop = address(of: inquiry.uri, text)
       guard hop != nil else {
         refuse(inquiry, 500, "Next Hop Has No Address", &actions)
         return
@@ -64,7 +66,7 @@ extension ServerCore {
       var uri: [UInt8] = []
       uri.append(text.extracting(message.requestURIRange.positions))
       context.targets.append(
-        ResponseContext.Target(uri: uri, hop: hop, q: 1_000, aor: inquiry.token?.addressOfRecord ?? []))
+        ResponseContext.Target(uri: uri, hop: hop, q: 1_000))
       tryTargets(context, now, &actions)
     } else if let domain {
       let query = queries.insert(.targets(context: context.handle))
@@ -124,8 +126,7 @@ extension ServerCore {
       let needsTLS = uri.scheme == .sips
       for binding in bindings.bindings where context.targets.count < settings.maxBranches {
         guard let hop = nextHop(of: binding), !needsTLS || hop.transport == .tls else { continue }
-        context.targets.append(
-          ResponseContext.Target(uri: binding.uri, hop: hop, q: binding.q, aor: bindings.addressOfRecord))
+        context.targets.append(ResponseContext.Target(uri: requestURI(of: binding), hop: hop, q: binding.q))
       }
     }
     guard context.targets.isEmpty else {
@@ -141,7 +142,11 @@ extension ServerCore {
     guard let domain = domain(of: uri, text, flow) else { return false }
     scratch.removeAll(keepingCapacity: true)
     if let user = uri.user { text.appendUnescaped(user, to: &scratch) }
-    return users.isKnown(domain: domain.name.span, user: scratch.span)
+    let user = scratch
+    var hash: [UInt8] = []
+    for algorithm in HashAlgorithm.allCases
+    where users.appendHA1(domain: domain.name.span, user: user.span, algorithm: algorithm, to: &hash) { return true }
+    return false
   }
 
   // MARK: Next hops
@@ -152,8 +157,19 @@ extension ServerCore {
     let flow = NextHop(
       destination: .flow(binding.flow.id), transport: binding.flow.transport, listener: binding.flow.listener)
     if binding.isReachedByFlow { return flow }
-    guard let uri = try? SIPURI(binding.uri.span, ByteRange(0, binding.uri.count)) else { return flow }
-    return address(of: uri, binding.uri.span) ?? flow
+    let contact = binding.uri
+    guard let uri = try? SIPURI(contact.span, ByteRange(0, contact.count)), uri.isSIP else { return nil }
+    return address(of: uri, contact.span) ?? flow
+  }
+
+  /// RFC 3261 §16.6 step 2: the contact as a Request-URI.
+  func requestURI(of binding: Binding) -> [UInt8] {
+    let contact = binding.uri
+    guard let uri = try? SIPURI(contact.span, ByteRange(0, contact.count)), uri.isMoreThanRequestURI(contact.span)
+    else { return contact }
+    var shortened: [UInt8] = []
+    uri.appendRequestURI(contact.span, to: &shortened)
+    return shortened
   }
 
   private func nextHop(ofRoute inquiry: Inquiry) -> NextHop? {
@@ -173,12 +189,16 @@ extension ServerCore {
 
   /// RFC 3263 §4 for a host that is an address: the transport that the URI names, else by its scheme. Names have no address here.
   func address(of uri: SIPURI, _ text: Span<UInt8>) -> NextHop? {
-    guard let address = uri.address(in: text), !address.isUnspecified, !address.isMulticastOrBroadcast else { return nil }
+    guard let address = uri.address(in: text), !address.isUnspecified, !address.isMulticastOrBroadcast else {
+      return nil
+    }
     var transport: TransportProtocol = uri.scheme == .sips ? .tls : .udp
     if let name = uri.parameter("transport", in: text) {
       let word = text.extracting(name.positions)
       // RFC 3261 §26.2.2 deprecates transport=tls; phones send it all the same.
-      guard let known = TransportProtocol.allCases.first(where: { word.equalsIgnoringCase($0.name) }) else { return nil }
+      guard let known = TransportProtocol.allCases.first(where: { word.equalsIgnoringCase($0.name) }) else {
+        return nil
+      }
       transport = uri.scheme == .sips ? .tls : known
     }
     guard let listener = settings.listener(for: transport, family: address.family) else { return nil }

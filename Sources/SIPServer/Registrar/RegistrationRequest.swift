@@ -113,7 +113,7 @@ public struct RegistrationRequest {
     if word.equalsIgnoringCase("+sip.instance"), value.count > 2, text[Int(value.start)] == UInt8(ascii: "\"") {
       change.instance = line(ByteRange(Int(value.start) + 1, Int(value.end) - 1))
     } else if word.equalsIgnoringCase("reg-id"), let number = Self.number(text.extracting(value.positions)) {
-      // RFC 5626 §11.1: from 1 to 2^31 - 1
+      // RFC 5626 §10: from 1 to 2^31 - 1
       change.regID = number > 0 && number < 1 << 31 ? UInt32(number) : nil
     }
   }

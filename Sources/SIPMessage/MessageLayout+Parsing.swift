@@ -1,0 +1,171 @@
+import Structures
+
+extension MessageLayout {
+  /// Keeps the first error only: later ones are often its consequence.
+  mutating func note(_ problem: ParseError.Problem, at position: Int) {
+    if error == nil { error = ParseError(problem, at: position) }
+  }
+
+  /// Finds the parts of a message; `isCut` says that octets beyond the limit were left out.
+  mutating func parse(_ text: Span<UInt8>, _ limits: ParserLimits, isCut: Bool) {
+    clear()
+    if isCut { note(.tooLarge, at: limits.message) }
+    var position = 0
+    // RFC 3261 §7.5: empty lines before the start line are skipped.
+    while position + 1 < text.count, text[position] == 0x0D, text[position + 1] == 0x0A { position += 2 }
+    headersStart = text.count
+    headersEnd = text.count
+    body = ByteRange(text.count, text.count)
+    guard let end = lineEnd(text, position) else {
+      note(.startLine, at: position)
+      return
+    }
+    parseStartLine(text, position, end)
+    position = end + 2
+    headersStart = position
+    while true {
+      // RFC 5118 §4.10: a datagram may end behind its last header line; the empty line is understood.
+      if position == text.count {
+        parseBody(text, from: position)
+        break
+      }
+      guard let end = lineEnd(text, position) else {
+        note(.headerLine, at: position)
+        headersEnd = min(position, text.count)
+        break
+      }
+      if end == position {
+        headersEnd = position
+        parseBody(text, from: position + 2)
+        break
+      }
+      position = parseField(text, position, end, limits)
+    }
+    if headersEnd > limits.head { note(.tooLarge, at: limits.head) }
+  }
+
+  /// The position of the CRLF that ends the line; nil when no line feed is left. A line feed alone ends the line too, and is noted.
+  private mutating func lineEnd(_ text: Span<UInt8>, _ position: Int) -> Int? {
+    guard position < text.count, let feed = text.firstLineFeed(from: position) else { return nil }
+    if feed > position, text[feed - 1] == 0x0D { return feed - 1 }
+    note(.headerLine, at: feed)
+    return nil
+  }
+
+  /// `Method SP Request-URI SP SIP-Version` or `SIP-Version SP Status-Code SP Reason-Phrase` (RFC 3261 §7.1, §7.2).
+  private mutating func parseStartLine(_ text: Span<UInt8>, _ start: Int, _ end: Int) {
+    guard end - start >= 8, let space = text.first(0x20, in: start..<end) else {
+      note(.startLine, at: start)
+      return
+    }
+    if text.extracting(start..<start + 4).equalsIgnoringCase("sip/") {
+      parseStatusLine(text, start, space, end)
+      return
+    }
+    guard space > start, text.all(start..<space, in: .token) else {
+      note(.startLine, at: start)
+      return
+    }
+    kind = .request(Method(text.extracting(start..<space)))
+    methodToken = ByteRange(start, space)
+    guard let second = text.first(0x20, in: space + 1..<end), second > space + 1 else {
+      note(.startLine, at: space)
+      return
+    }
+    requestURI = ByteRange(space + 1, second)
+    let version = text.extracting(second + 1..<end)
+    if !version.equalsIgnoringCase("sip/2.0") {
+      let isVersion =
+        version.count > 4 && version.extracting(0..<4).equalsIgnoringCase("sip/")
+        && text.all(second + 5..<end, in: .token)
+      note(isVersion ? .version : .startLine, at: second + 1)
+    }
+  }
+
+  private mutating func parseStatusLine(_ text: Span<UInt8>, _ start: Int, _ space: Int, _ end: Int) {
+    guard text.extracting(start..<space).equalsIgnoringCase("sip/2.0") else {
+      note(.version, at: start)
+      return
+    }
+    var status = 0
+    var position = space + 1
+    while position < end, position < space + 4, let digit = text[position].decimalDigit {
+      status = status * 10 + Int(digit)
+      position += 1
+    }
+    // A phone that leaves out the space before an empty reason phrase is understood.
+    guard position == space + 4, position == end || text[position] == 0x20, status >= 100, status < 700 else {
+      note(.startLine, at: space)
+      return
+    }
+    kind = .response(status: status)
+    reason = ByteRange(min(position + 1, end), end)
+  }
+
+  /// Reads one header line with the lines folded into it; returns the position behind it.
+  private mutating func parseField(_ text: Span<UInt8>, _ start: Int, _ firstEnd: Int, _ limits: ParserLimits) -> Int {
+    var end = firstEnd
+    // RFC 3261 §7.3.1: a line that begins with white space continues the one before.
+    while end + 2 < text.count, text[end + 2] == 0x20 || text[end + 2] == 0x09 {
+      guard let next = lineEnd(text, end + 2) else { return text.count }
+      end = next
+    }
+    let nameEnd = text.run(start, firstEnd, of: .token)
+    var colon = nameEnd
+    while colon < firstEnd, text[colon] == 0x20 || text[colon] == 0x09 { colon += 1 }
+    guard nameEnd > start, nameEnd - start < 256, colon < firstEnd, text[colon] == UInt8(ascii: ":") else {
+      note(.headerLine, at: start)
+      return end + 2
+    }
+    guard fields.count < limits.fields else {
+      note(.tooManyHeaders, at: start)
+      return end + 2
+    }
+    let valueStart = text.skipSpace(colon + 1, end)
+    let valueEnd = text.trimSpace(valueStart, end)
+    let name = HeaderName(text.extracting(start..<nameEnd))
+    if first[Int(name.rawValue)] == 255 { first[Int(name.rawValue)] = UInt8(truncatingIfNeeded: fields.count) }
+    fields.append(
+      Message.Field(
+        name: name, nameLength: UInt8(truncatingIfNeeded: nameEnd - start), start: UInt16(truncatingIfNeeded: start),
+        value: ByteRange(valueStart, valueEnd)))
+    return end + 2
+  }
+
+  /// RFC 3261 §18.3: octets beyond Content-Length are not part of the message, fewer are an error; without it a datagram's body
+  /// goes to its end.
+  private mutating func parseBody(_ text: Span<UInt8>, from start: Int) {
+    body = ByteRange(start, text.count)
+    guard let index = firstIndex(of: .contentLength) else { return }
+    let value = fields[index].value
+    guard let length = text.decimal(value.positions, below: 1 << 32) else {
+      note(.contentLength, at: Int(value.start))
+      return
+    }
+    if start + length > text.count {
+      note(.contentLength, at: Int(value.start))
+    } else {
+      body = ByteRange(start, start + length)
+    }
+  }
+}
+
+extension Span where Element == UInt8 {
+  /// The position of the first LF at or behind `start`; nil when there is none.
+  @inline(__always)
+  func firstLineFeed(from start: Int) -> Int? {
+    withUnsafeBufferPointer { $0.firstLineFeed(from: start) }
+  }
+
+  /// A decimal number that fills the range; nil when it is empty, has other octets or is not below the limit.
+  func decimal(_ range: Range<Int>, below limit: Int) -> Int? {
+    guard !range.isEmpty else { return nil }
+    var number = 0
+    for index in range {
+      guard let digit = self[index].decimalDigit else { return nil }
+      number = number * 10 + Int(digit)
+      if number >= limit { return nil }
+    }
+    return number
+  }
+}

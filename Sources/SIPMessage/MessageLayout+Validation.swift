@@ -1,0 +1,105 @@
+import Structures
+
+extension MessageLayout {
+  /// See ``Message/check()``; keeps what it reads.
+  mutating func check(_ text: Span<UInt8>) -> ParseError? {
+    if let error { return error }
+    do {
+      try checkCounts()
+      try checkFields(text)
+      if isRequest { try checkRequest(text) }
+      return nil
+    } catch {
+      return error
+    }
+  }
+
+  /// RFC 3261 §8.1.1: five fields that every message has once (Max-Forwards, which RFC 2543 didn't know, at most once).
+  private func checkCounts() throws(ParseError) {
+    var seen: UInt64 = 0
+    for field in fields {
+      let bit: UInt64 = 1 << UInt64(field.name.rawValue)
+      if seen & bit != 0, Self.single & bit != 0 { throw ParseError(.repeatedHeader, at: Int(field.start)) }
+      seen |= bit
+    }
+    if seen & Self.mandatory != Self.mandatory { throw ParseError(.missingHeader, at: headersEnd) }
+  }
+
+  private static let single = mask([
+    .from, .to, .callID, .cseq, .maxForwards, .contentLength, .contentType, .expires,
+  ])
+  private static let mandatory = mask([.via, .from, .to, .callID, .cseq])
+
+  private static func mask(_ names: [HeaderName]) -> UInt64 {
+    names.reduce(0) { $0 | 1 << UInt64($1.rawValue) }
+  }
+
+  private mutating func checkFields(_ text: Span<UInt8>) throws(ParseError) {
+    checkedVia = try topVia(text)
+    let sequence = try cseq(text)
+    checkedCSeq = sequence
+    checkedFrom = try address(.from, text)
+    checkedTo = try address(.to, text)
+    if let callID = value(of: .callID) {
+      // RFC 3261 §25.1: word [ "@" word ]
+      let at = text.first(UInt8(ascii: "@"), in: callID.positions) ?? Int(callID.end)
+      guard at > Int(callID.start), text.all(Int(callID.start)..<at, in: .word),
+        at == Int(callID.end) || at + 1 < Int(callID.end) && text.all(at + 1..<Int(callID.end), in: .word)
+      else { throw ParseError(.callID, at: Int(callID.start)) }
+    }
+    if isRequest, !text.extracting(sequence.method.positions).equals(text.extracting(methodToken.positions)) {
+      throw ParseError(.methodMismatch, at: Int(sequence.method.start))
+    }
+    try checkAddresses(.route, .route, text)
+    try checkAddresses(.recordRoute, .route, text)
+    try checkContacts(text)
+  }
+
+  private mutating func checkRequest(_ text: Span<UInt8>) throws(ParseError) {
+    let uri = try uri(text)
+    checkedURI = uri
+    // RFC 3261 §19.1.5, RFC 4475 §3.1.2.11: a Request-URI has no header part.
+    if !uri.headers.isEmpty { throw ParseError(.requestURI, at: Int(uri.headers.start)) }
+    if let value = value(of: .maxForwards), text.decimal(value.positions, below: 256) == nil {
+      throw ParseError(.maxForwards, at: Int(value.start))
+    }
+    try checkTags(.require, text)
+    try checkTags(.proxyRequire, text)
+  }
+
+  private func checkTags(_ name: HeaderName, _ text: Span<UInt8>) throws(ParseError) {
+    guard has(name) else { return }
+    var iterator = ValueIterator(name, in: fields, from: firstIndex(of: name))
+    while let (tag, _) = iterator.next(text) {
+      guard !tag.isEmpty, text.all(tag.positions, in: .token) else {
+        throw ParseError(.requireTag, at: Int(tag.start))
+      }
+    }
+  }
+
+  /// Route and Record-Route values stand in angle brackets.
+  private func checkAddresses(_ name: HeaderName, _ problem: ParseError.Problem, _ text: Span<UInt8>) throws(ParseError)
+  {
+    guard has(name) else { return }
+    var iterator = ValueIterator(name, in: fields, from: firstIndex(of: name))
+    while let (value, _) = iterator.next(text) {
+      guard let address = try? NameAddress(text, value), address.isBracketed else {
+        throw ParseError(problem, at: Int(value.start))
+      }
+    }
+  }
+
+  /// RFC 3261 §20.10: `*`, alone and in REGISTER only, or addresses.
+  private func checkContacts(_ text: Span<UInt8>) throws(ParseError) {
+    guard has(.contact) else { return }
+    var iterator = ValueIterator(.contact, in: fields, from: firstIndex(of: .contact))
+    while let (value, _) = iterator.next(text) {
+      if value.count == 1, text[Int(value.start)] == UInt8(ascii: "*"), isRegister { continue }
+      do {
+        _ = try NameAddress(text, value)
+      } catch {
+        throw ParseError(.contact, at: error.position)
+      }
+    }
+  }
+}

@@ -1,0 +1,145 @@
+import Structures
+
+/// Which nonces are in use, by which flow and how often: so that no answer to a challenge counts twice (RFC 7616 §3.3, §5.5).
+///
+/// A nonce belongs to the first flow that uses it. Its first use has to come soon after it was given out; so a nonce whose flow is gone
+/// has to be remembered for that time only, and an unknown nonce that is older was used before or comes from elsewhere. The table is
+/// bounded: where it is full it forgets what it has known longest, and refuses unknown nonces that are not younger than that.
+struct NonceTable {
+  /// How soon after its issue a nonce has to be used for the first time, in seconds. A client that is later is told that its nonce
+  /// is stale and uses another without asking its user.
+  static let firstUse: Int64 = 30
+
+  private struct Entry {
+    let nonce: Nonce
+    /// The flow that it belongs to; nil when that is gone.
+    var flow: FlowID?
+    /// The highest count used.
+    var highest: UInt32
+    /// Which of the 64 counts up to the highest were used; the lowest bit stands for the highest.
+    var used: UInt64
+  }
+
+  private var entries = SlotTable<Entry>()
+  private var byWord = HashIndex()
+  private var byFlow = HashIndex()
+  private var wheel: TimerWheel
+  private let capacity: Int
+  /// How long a nonce in use is remembered after its issue, in seconds.
+  private let lifetime: Int64
+  /// Where to forget next when the table is full: positions are filled in turn, so this is about the one filled longest ago.
+  private var oldest: UInt32 = 0
+  /// Unknown nonces issued then or before are refused: they might have been forgotten.
+  private var forgotten = Int64.min
+  /// The latest time heard of, in Unix seconds.
+  private var latest: Int64
+
+  init(capacity: Int, lifetime: Int64, now: Int64) {
+    self.capacity = max(capacity, 1)
+    self.lifetime = lifetime
+    latest = now
+    wheel = TimerWheel(start: Instant(unixSeconds: now))
+  }
+
+  /// How many nonces are remembered.
+  var count: Int { entries.count }
+
+  /// Notes a use of a genuine nonce; false when it must not be used so: by another flow than its own, with a count that was used, or for
+  /// the first time too late.
+  ///
+  /// `count` is `nc`. Over a stream it must rise with each use; datagrams overtake each other, so there it may be any of
+  /// the last 64 that was not used. nil, for a client that doesn't count, uses the nonce up.
+  mutating func use(_ nonce: Nonce, flow: FlowID, count: UInt32?, now: Int64) -> Bool {
+    removeExpired(now)
+    guard let position = byWord.find(nonce.word, { self[$0]?.nonce == nonce }) else {
+      guard now - nonce.issued <= Self.firstUse, nonce.issued > forgotten else { return false }
+      insert(Entry(nonce: nonce, flow: flow, highest: count ?? .max, used: count == nil ? .max : 1))
+      return true
+    }
+    guard let handle = entries.handle(at: position), var entry = entries[handle] else { return false }
+    let isUnbound = entry.flow == nil
+    guard isUnbound || entry.flow == flow, Self.note(count, in: &entry, isStream: flow.isStream) else { return false }
+    entry.flow = flow
+    entries.update(handle) { $0 = entry }
+    if isUnbound {
+      byFlow.insert(Self.hash(flow), position)
+      schedule(position, entry)
+    }
+    return true
+  }
+
+  /// Lets go of the nonces of a flow that is gone.
+  mutating func flowClosed(_ flow: FlowID) {
+    let hash = Self.hash(flow)
+    while let position = byFlow.find(hash, { self[$0]?.flow == flow }), let handle = entries.handle(at: position) {
+      byFlow.remove(hash, position)
+      guard var entry = entries[handle] else { continue }
+      entry.flow = nil
+      entries.update(handle) { $0.flow = nil }
+      if latest - entry.nonce.issued > Self.firstUse { remove(position) } else { schedule(position, entry) }
+    }
+  }
+
+  /// Forgets what needs not be remembered any longer.
+  mutating func removeExpired(_ now: Int64) {
+    latest = max(latest, now)
+    while let position = wheel.popExpired(Instant(unixSeconds: now)) { remove(position) }
+  }
+
+  private subscript(position: UInt32) -> Entry? {
+    entries.handle(at: position).flatMap { entries[$0] }
+  }
+
+  private mutating func insert(_ entry: Entry) {
+    if entries.count >= capacity {
+      forgotten = max(forgotten, self[oldest]?.nonce.issued ?? forgotten)
+      remove(oldest)
+      oldest = (oldest + 1) % UInt32(truncatingIfNeeded: capacity)
+    }
+    let position = entries.insert(entry).index
+    byWord.insert(entry.nonce.word, position)
+    if let flow = entry.flow { byFlow.insert(Self.hash(flow), position) }
+    schedule(position, entry)
+  }
+
+  private mutating func remove(_ position: UInt32) {
+    guard let handle = entries.handle(at: position), let entry = entries.remove(handle) else { return }
+    byWord.remove(entry.nonce.word, position)
+    if let flow = entry.flow { byFlow.remove(Self.hash(flow), position) }
+    wheel.cancel(position)
+  }
+
+  /// Remembers an entry to the last second at which its nonce would be accepted.
+  private mutating func schedule(_ position: UInt32, _ entry: Entry) {
+    let end = entry.nonce.issued + (entry.flow == nil ? Self.firstUse : max(lifetime, Self.firstUse)) + 1
+    wheel.schedule(position, at: Instant(unixSeconds: end))
+  }
+
+  /// Whether a count may be used now; notes it then.
+  private static func note(_ count: UInt32?, in entry: inout Entry, isStream: Bool) -> Bool {
+    guard let count else { return false }
+    if count > entry.highest {
+      let step = count - entry.highest
+      entry.used = step < 64 ? entry.used << UInt64(step) | 1 : 1
+      entry.highest = count
+      return true
+    }
+    let age = entry.highest - count
+    guard !isStream, age < 64, entry.used & 1 << UInt64(age) == 0 else { return false }
+    entry.used |= 1 << UInt64(age)
+    return true
+  }
+
+  private static func hash(_ flow: FlowID) -> UInt64 {
+    var hasher = Hasher()
+    hasher.combine(flow)
+    return UInt64(bitPattern: Int64(hasher.finalize()))
+  }
+}
+
+extension FlowID {
+  fileprivate var isStream: Bool {
+    if case .stream = self { return true }
+    return false
+  }
+}

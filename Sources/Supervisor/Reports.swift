@@ -1,0 +1,56 @@
+internal import Glibc
+internal import Logging
+internal import Structures
+
+extension SupervisorMachine.Report: CustomStringConvertible {
+  /// The line of the log.
+  public var description: String {
+    switch self {
+    case .started(let slot, let generation): "worker \(slot) serves, generation \(generation)"
+    case .ended(let slot, let generation, let end, let whileStarting):
+      "worker \(slot), generation \(generation), \(end)" + (whileStarting ? " before it was ready" : "")
+    case .hangs(let slot, let generation): "worker \(slot), generation \(generation), gives no sign of life: killed"
+    case .slowToStart(let slot, let generation):
+      "worker \(slot), generation \(generation), is not ready after 10 s: killed"
+    case .startsAgain(let slot, let delay):
+      delay == .zero
+        ? "worker \(slot) starts again" : "worker \(slot) starts again in \(delay.nanoseconds / 1_000_000) ms"
+    case .neverReady(let slot, .notStarted(let reason)): "worker \(slot) could not be started: \(reason)"
+    case .neverReady(let slot, let end): "worker \(slot) \(end) before it served for the first time; see above"
+    case .cutShort(let slot): "worker \(slot) took too long to end: killed"
+    }
+  }
+
+  /// The level of the line.
+  var level: Logger.Level {
+    switch self {
+    case .started, .startsAgain: .info
+    case .cutShort: .warning
+    case .ended, .hangs, .slowToStart, .neverReady: .error
+    }
+  }
+}
+
+extension SupervisorMachine.WorkerEnd: CustomStringConvertible {
+  /// What happened, as the end of a sentence about the worker.
+  public var description: String {
+    switch self {
+    case .exited(let status): "ended with status \(status)"
+    case .signalled(let number): "was ended by signal \(number) (\(String(cString: strsignal(number))))"
+    case .notStarted(let reason): "could not be started (\(reason))"
+    }
+  }
+}
+
+extension StateDirectory.Problem: CustomStringConvertible {
+  /// The line of the log.
+  public var description: String {
+    switch self {
+    case .taken(let process):
+      "state_directory: another supervisor" + (process.map { " (pid \($0))" } ?? "")
+        + " has it; stop that one, or give each node a directory of its own"
+    case .unusable(let path, let problem):
+      "state_directory: \(path): \(problem.problem)" + (problem.remedy.isEmpty ? "" : "; \(problem.remedy)")
+    }
+  }
+}

@@ -1,0 +1,291 @@
+public import Configuration
+public import Structures
+
+/// What the supervisor decides: when workers are started, believed dead, replaced and stopped. Does no I/O.
+///
+/// A slot goes through
+/// ```
+///          spawn            ready                    silence of 3 s
+///   down ────────► starting ──────► ready ─────────────────────────► killed
+///    ▲               │  │ 10 s       │ exit                            │
+///    │               │  └───────────┼────────────────► killed ──exit──┤
+///    │               │ exit          ▼                                 │
+///    │               └──────────► waiting ◄────────────────────────────┘
+///    └── when stopping                │ back-off passed: starting, next generation
+/// ```
+/// A first worker that ends before it was ever ready ends the supervisor: what keeps it from serving is in the
+/// configuration or the host, and starting it again would only hide it.
+public struct SupervisorMachine: Sendable {
+  /// Orders to the owner.
+  public enum Action: Sendable, Equatable {
+    /// Start the worker of a slot.
+    case spawn(slot: Int, generation: UInt16)
+    /// Tell a worker over its control channel.
+    case send(slot: Int, ControlMessage)
+    /// End a worker's process at once.
+    case kill(slot: Int)
+    /// Tell the administrator.
+    case report(Report)
+    /// Every slot serves for the first time.
+    case announceReady
+    /// All workers are gone: leave with this exit status.
+    case finish(status: Int32)
+  }
+
+  /// What the administrator should know.
+  public enum Report: Sendable, Equatable {
+    case started(slot: Int, generation: UInt16)
+    case ended(slot: Int, generation: UInt16, WorkerEnd, whileStarting: Bool)
+    case hangs(slot: Int, generation: UInt16)
+    case slowToStart(slot: Int, generation: UInt16)
+    case startsAgain(slot: Int, after: Duration)
+    case neverReady(slot: Int, WorkerEnd)
+    case cutShort(slot: Int)
+  }
+
+  /// How a worker's process ended.
+  public enum WorkerEnd: Sendable, Equatable {
+    /// By itself, with an exit status.
+    case exited(Int32)
+    /// By a signal.
+    case signalled(Int32)
+    /// It could not be started; the reason.
+    case notStarted(String)
+  }
+
+  /// The state of a slot.
+  enum SlotState: Sendable, Equatable {
+    case down
+    case starting(deadline: Instant)
+    case ready(since: Instant, heard: Instant)
+    case killed
+    case waiting(until: Instant)
+  }
+
+  private struct Slot {
+    var state = SlotState.down
+    var generation: UInt16 = 0
+    /// Ends in a row without a longer time of service between them.
+    var failures = 0
+    var wasEverReady = false
+  }
+
+  private enum Phase: Equatable {
+    case running
+    case stopping(since: Instant, killAt: Instant)
+    case finished
+  }
+
+  /// How long a worker may take to get ready: ten seconds, a thousand times what it takes.
+  static let startTimeout = Duration.seconds(10)
+  /// A worker that served so long had no fault from its start: its end is the first of a row.
+  static let stableAfter = Duration.seconds(10)
+  /// The second start in a row waits so long, each further one twice as long, up to ``longestDelay``.
+  static let firstDelay = Duration.milliseconds(100)
+  static let longestDelay = Duration.seconds(5)
+  /// How long workers may take to drain.
+  static let drainTime = Duration.seconds(5)
+  /// Asking twice within this time is asking once: some programs signal a process and then its group.
+  static let sameWish = Duration.seconds(1)
+  /// How long workers may take to stop.
+  static let stopTime = Duration.seconds(1)
+
+  private var slots: [Slot]
+  private var phase = Phase.running
+  private var isAnnounced = false
+  private var status: Int32 = 0
+
+  /// A machine for so many slots, at least 1.
+  public init(slots count: Int) {
+    precondition(count > 0)
+    slots = Array(repeating: Slot(), count: count)
+  }
+
+  // MARK: - Inputs
+
+  /// The listeners are open: workers can start.
+  public mutating func start(_ now: Instant, into actions: inout [Action]) {
+    for index in slots.indices { spawn(index, now, &actions) }
+  }
+
+  /// A message came from the worker of a slot.
+  public mutating func received(
+    _ message: ControlMessage, slot: Int, generation: UInt16, _ now: Instant, into actions: inout [Action]
+  ) {
+    guard slots[slot].generation == generation else { return }
+    switch (slots[slot].state, message) {
+    case (.starting, .ready):
+      slots[slot].state = .ready(since: now, heard: now)
+      slots[slot].wasEverReady = true
+      actions.append(.report(.started(slot: slot, generation: generation)))
+      announce(&actions)
+    case (.ready(let since, _), .heartbeat), (.ready(let since, _), .ready):
+      slots[slot].state = .ready(since: since, heard: now)
+    case (.starting, .heartbeat), (.down, _), (.killed, _), (.waiting, _), (_, .drain), (_, .stop):
+      break
+    }
+  }
+
+  /// The process of a slot ended, or could not be started.
+  public mutating func ended(
+    _ end: WorkerEnd, slot: Int, generation: UInt16, _ now: Instant, into actions: inout [Action]
+  ) {
+    guard slots[slot].generation == generation else { return }
+    let state = slots[slot].state
+    switch state {
+    case .down, .waiting: return
+    case .ready(let since, _):
+      slots[slot].failures = now - since >= Self.stableAfter ? 1 : slots[slot].failures + 1
+    case .starting, .killed:
+      slots[slot].failures += 1
+    }
+    slots[slot].state = .down
+    switch phase {
+    case .running: restart(slot, end, after: state, now, &actions)
+    case .stopping, .finished: finishIfDown(&actions)
+    }
+  }
+
+  /// ``nextDeadline`` was reached.
+  public mutating func deadlineReached(_ now: Instant, into actions: inout [Action]) {
+    if case .stopping(_, let killAt) = phase {
+      guard now >= killAt else { return }
+      for index in slots.indices where isAlive(index) && slots[index].state != .killed {
+        actions.append(.report(.cutShort(slot: index)))
+        kill(index, &actions)
+      }
+      return
+    }
+    for index in slots.indices {
+      let generation = slots[index].generation
+      switch slots[index].state {
+      case .starting(let deadline) where now >= deadline:
+        actions.append(.report(.slowToStart(slot: index, generation: generation)))
+        kill(index, &actions)
+      case .ready(_, let heard) where now >= heard + ControlMessage.heartbeatTimeout:
+        actions.append(.report(.hangs(slot: index, generation: generation)))
+        kill(index, &actions)
+      case .waiting(let until) where now >= until:
+        spawn(index, now, &actions)
+      case .down, .starting, .ready, .killed, .waiting:
+        break
+      }
+    }
+  }
+
+  /// The administrator wants the node to end after what is under way; asked again, at once.
+  public mutating func drainAsked(_ now: Instant, into actions: inout [Action]) {
+    switch phase {
+    case .running: stop(with: .drain, within: Self.drainTime, now, &actions)
+    case .stopping(let since, _):
+      if now - since >= Self.sameWish { stop(with: .stop, within: Self.stopTime, now, &actions) }
+    case .finished: break
+    }
+  }
+
+  /// The administrator wants the node to end at once.
+  public mutating func stopAsked(_ now: Instant, into actions: inout [Action]) {
+    guard phase != .finished else { return }
+    stop(with: .stop, within: Self.stopTime, now, &actions)
+  }
+
+  // MARK: - Queries
+
+  /// When ``deadlineReached(_:into:)`` is due; nil: not before another input.
+  public var nextDeadline: Instant? {
+    switch phase {
+    case .finished: return nil
+    case .stopping(_, let killAt):
+      return slots.indices.contains { isAlive($0) && slots[$0].state != .killed } ? killAt : nil
+    case .running:
+      return slots.compactMap { slot in
+        switch slot.state {
+        case .down, .killed: nil
+        case .starting(let deadline): deadline
+        case .ready(_, let heard): heard + ControlMessage.heartbeatTimeout
+        case .waiting(let until): until
+        }
+      }.min()
+    }
+  }
+
+  /// The state of a slot, for tests.
+  func state(of slot: Int) -> SlotState { slots[slot].state }
+
+  // MARK: - Steps
+
+  private mutating func spawn(_ index: Int, _ now: Instant, _ actions: inout [Action]) {
+    // 65,535 generations later the oldest name comes back: connections of that process are long gone.
+    slots[index].generation = slots[index].generation == .max ? 1 : slots[index].generation + 1
+    slots[index].state = .starting(deadline: now + Self.startTimeout)
+    actions.append(.spawn(slot: index, generation: slots[index].generation))
+  }
+
+  private mutating func kill(_ index: Int, _ actions: inout [Action]) {
+    slots[index].state = .killed
+    actions.append(.kill(slot: index))
+  }
+
+  private mutating func restart(
+    _ index: Int, _ end: WorkerEnd, after state: SlotState, _ now: Instant, _ actions: inout [Action]
+  ) {
+    guard slots[index].wasEverReady else {
+      actions.append(.report(.neverReady(slot: index, end)))
+      status = 1
+      stop(with: .stop, within: Self.stopTime, now, &actions)
+      return
+    }
+    var whileStarting = false
+    if case .starting = state { whileStarting = true }
+    let generation = slots[index].generation
+    actions.append(.report(.ended(slot: index, generation: generation, end, whileStarting: whileStarting)))
+    let delay = Self.delay(failures: slots[index].failures)
+    actions.append(.report(.startsAgain(slot: index, after: delay)))
+    if delay == .zero {
+      spawn(index, now, &actions)
+    } else {
+      slots[index].state = .waiting(until: now + delay)
+    }
+  }
+
+  /// None after the first end of a row, then 100 ms, doubled each time up to 5 s.
+  static func delay(failures: Int) -> Duration {
+    failures <= 1 ? .zero : min(firstDelay * (1 << min(failures - 2, 16)), longestDelay)
+  }
+
+  private mutating func stop(
+    with message: ControlMessage, within time: Duration, _ now: Instant, _ actions: inout [Action]
+  ) {
+    var killAt = now + time
+    var since = now
+    if case .stopping(let first, let earlier) = phase { (since, killAt) = (first, min(killAt, earlier)) }
+    phase = .stopping(since: since, killAt: killAt)
+    for index in slots.indices {
+      switch slots[index].state {
+      case .down, .waiting: slots[index].state = .down
+      case .starting, .ready: actions.append(.send(slot: index, message))
+      case .killed: break
+      }
+    }
+    finishIfDown(&actions)
+  }
+
+  private mutating func finishIfDown(_ actions: inout [Action]) {
+    guard !slots.indices.contains(where: { isAlive($0) }) else { return }
+    phase = .finished
+    actions.append(.finish(status: status))
+  }
+
+  private func isAlive(_ index: Int) -> Bool {
+    switch slots[index].state {
+    case .down, .waiting: false
+    case .starting, .ready, .killed: true
+    }
+  }
+
+  private mutating func announce(_ actions: inout [Action]) {
+    guard !isAnnounced, slots.allSatisfy(\.wasEverReady) else { return }
+    isAnnounced = true
+    actions.append(.announceReady)
+  }
+}

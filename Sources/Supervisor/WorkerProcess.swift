@@ -1,0 +1,110 @@
+internal import CLinux
+internal import Configuration
+internal import Reactor
+internal import Structures
+
+/// One running worker as its supervisor sees it: a process and the control channel to it.
+final class WorkerProcess: EventHandler {
+  let slot: Int
+  let generation: UInt16
+  let process: Int32
+  private let channel: Descriptor
+  private let loop: EventLoop
+  private var isOpen = true
+  private let received: (ControlMessage, WorkerProcess) -> Void
+
+  /// Starts the executable with the sockets at 4 and above, the control channel at 3 and the configuration behind them.
+  init(
+    executable: String, slot: Int, generation: UInt16, epoch: UInt64, bundle: ConfigurationBundle,
+    listeners: [Int32], loop: EventLoop, received: @escaping (ControlMessage, WorkerProcess) -> Void
+  ) throws(SystemError) {
+    var ends: [Int32] = [-1, -1]
+    let made = clinux_socket_pair(5, &ends)
+    if made < 0 { throw SystemError("socketpair", code: -made) }
+    channel = Descriptor(owning: ends[0])
+    let other = Descriptor(owning: ends[1])
+    let octets = bundle.encode()
+    let memory = octets.withUnsafeBytes { clinux_sealed_memory("apus-configuration", $0.baseAddress, $0.count) }
+    if memory < 0 { throw SystemError("memfd_create", code: -memory) }
+    let configuration = Descriptor(owning: memory)
+
+    let first: Int32 = 4
+    let behind = first + Int32(listeners.count)
+    var map = listeners.enumerated().map { clinux_descriptor_map(from: $1, to: first + Int32($0)) }
+    map.append(clinux_descriptor_map(from: other.number, to: 3))
+    map.append(clinux_descriptor_map(from: configuration.number, to: behind))
+    let arguments = WorkerArguments(
+      configuration: behind, control: 3, slot: UInt16(slot), generation: generation, epoch: epoch,
+      listeners: Array(first..<behind))
+    process = try Self.spawn(executable, arguments.words, map)
+    self.slot = slot
+    self.generation = generation
+    self.loop = loop
+    self.received = received
+    try Socket.adopt(channel.number)
+    try loop.register(channel.number, .readable, handler: self)
+  }
+
+  /// Reads what the worker says.
+  func ready(_ events: Events) {
+    var buffer = [UInt8](repeating: 0, count: 16)
+    while isOpen {
+      switch Socket.read(channel.number, into: &buffer) {
+      case .octets(let count):
+        if let message = ControlMessage(buffer.span.extracting(..<count)) { received(message, self) }
+      case .wouldBlock:
+        return
+      case .endOfFile, .failed:
+        // The end of the process is what counts; it is heard of by signal, or by silence.
+        close()
+      }
+    }
+  }
+
+  /// Tells the worker something. A worker that does not listen is found by its silence.
+  func send(_ message: ControlMessage) {
+    let octets = message.octets
+    _ = Socket.send(channel.number, octets.span)
+  }
+
+  /// Ends the process at once.
+  func kill() {
+    _ = clinux_kill(process, clinux_signal_kill)
+  }
+
+  /// How the process ended; nil while it runs.
+  func reap() -> SupervisorMachine.WorkerEnd? {
+    var end = clinux_exit()
+    guard clinux_wait(process, false, &end) == 1 else { return nil }
+    // What it said last is read before its end is told.
+    ready(.readable)
+    close()
+    return end.signal != 0 ? .signalled(end.signal) : .exited(end.code)
+  }
+
+  private func close() {
+    guard isOpen else { return }
+    isOpen = false
+    loop.unregister(channel.number)
+  }
+
+  private static func spawn(
+    _ executable: String, _ words: [String], _ map: [clinux_descriptor_map]
+  ) throws(SystemError) -> Int32 {
+    let all = ([executable] + words).map { Array($0.utf8CString) }
+    // One block for all words, so that the pointers hold while the call lasts.
+    var block: [CChar] = []
+    var starts: [Int] = []
+    for word in all {
+      starts.append(block.count)
+      block += word
+    }
+    let result: Int32 = block.withUnsafeMutableBufferPointer { words in
+      var pointers: [UnsafeMutablePointer<CChar>?] = starts.map { words.baseAddress?.advanced(by: $0) }
+      pointers.append(nil)
+      return clinux_spawn(executable, pointers, nil, map, Int32(map.count), clinux_spawn_dies_with_parent)
+    }
+    if result < 0 { throw SystemError("exec of \(executable)", code: -result) }
+    return result
+  }
+}

@@ -1,0 +1,128 @@
+import COpenSSL
+import Structures
+
+/// The versions of TLS that are spoken (RFC 9325 §3.1.1).
+public enum TLSProtocolVersion: Int32, Sendable, Comparable {
+  /// TLS 1.2.
+  case v12 = 0x0303
+  /// TLS 1.3.
+  case v13 = 0x0304
+
+  /// Older first.
+  public static func < (left: TLSProtocolVersion, right: TLSProtocolVersion) -> Bool { left.rawValue < right.rawValue }
+}
+
+/// What is asked of the peer's certificate.
+public enum PeerVerification: Int32, Sendable {
+  /// A server asks for none; a client accepts any.
+  case off = 0
+  /// A server asks; a certificate that comes must be good. For a client the same as ``required``.
+  case optional = 1
+  /// No good certificate, no connection.
+  case required = 2
+}
+
+/// What connections of one kind have in common. Keys and certificates are octets in PEM form, never paths: who reads
+/// the files need not be who uses them.
+public struct TLSSettings: Sendable {
+  /// Names the profile; sessions are resumed within it only.
+  public var profile = "default"
+  /// Our certificate, then those that lead from it to an authority; a server must have one.
+  public var chain: [UInt8]?
+  /// The private key of the certificate, without a passphrase.
+  public var privateKey: [UInt8]?
+  /// The authorities that the peer's certificate must come from; nil: those that the system trusts.
+  public var authorities: [UInt8]?
+  /// What is asked of the peer; nil: off for a server, required for a client.
+  public var verification: PeerVerification?
+  /// The oldest version spoken.
+  public var minimumVersion = TLSProtocolVersion.v12
+  /// The newest version spoken.
+  public var maximumVersion = TLSProtocolVersion.v13
+  /// Cipher suites of TLS 1.2 in OpenSSL's notation; nil: OpenSSL's choice.
+  public var cipherList: String?
+  /// Cipher suites of TLS 1.3 in OpenSSL's notation; nil: OpenSSL's choice.
+  public var cipherSuites: String?
+
+  /// Settings with every default.
+  public init() {}
+}
+
+/// An OpenSSL context: one role with one certificate. Sessions keep it alive, so that it may be replaced at any time.
+public final class TLSContext {
+  /// Which side of the handshake its sessions take.
+  public enum Role: Sendable {
+    /// Accepts.
+    case server
+    /// Connects.
+    case client
+  }
+
+  /// Which side of the handshake its sessions take.
+  public let role: Role
+  /// What is asked of the peer.
+  public let verification: PeerVerification
+  let pointer: OpaquePointer
+  private var named: [String: TLSContext] = [:]
+
+  /// A context ready for use; the error names what can't be used and why.
+  public init(_ role: Role, _ settings: TLSSettings) throws(TLSError) {
+    self.role = role
+    verification = settings.verification ?? (role == .client ? .required : .off)
+    let (oldest, newest) = (settings.minimumVersion.rawValue, settings.maximumVersion.rawValue)
+    guard let pointer = copenssl_context(role == .server, oldest, newest) else { throw .configuration("TLS context") }
+    self.pointer = pointer
+    copenssl_set_verify(pointer, verification.rawValue)
+    try useIdentity(settings)
+    try useAuthorities(settings)
+    try useCiphers(settings)
+    if role == .server { try useProfile(settings.profile) }
+  }
+
+  deinit { copenssl_context_free(pointer) }
+
+  /// Serves clients that name `serverName` (RFC 6066 §3; letters compared without case) from `context`, all others from this one.
+  public func setContext(_ context: TLSContext, forServerName serverName: String) {
+    named[serverName.lowercased()] = context
+    copenssl_set_name_callback(
+      pointer,
+      { name, argument in
+        guard let name, let argument else { return nil }
+        let owner = Unmanaged<TLSContext>.fromOpaque(argument).takeUnretainedValue()
+        return owner.named[String(cString: name).lowercased()]?.pointer
+      }, Unmanaged.passUnretained(self).toOpaque())
+  }
+
+  private func useIdentity(_ settings: TLSSettings) throws(TLSError) {
+    guard let chain = settings.chain else {
+      if role == .server { throw TLSError(.configuration, "certificate: none given") }
+      return
+    }
+    if copenssl_use_chain(pointer, chain, chain.count) != 1 { throw .configuration("certificate") }
+    guard let key = settings.privateKey else { throw TLSError(.configuration, "private key: none given") }
+    if copenssl_use_key(pointer, key, key.count) != 1 { throw .configuration("private key") }
+  }
+
+  private func useAuthorities(_ settings: TLSSettings) throws(TLSError) {
+    if verification == .off { return }
+    guard let authorities = settings.authorities else {
+      if copenssl_use_system_trust(pointer) != 1 { throw .configuration("CA list of the system") }
+      return
+    }
+    if copenssl_use_trust(pointer, authorities, authorities.count) != 1 { throw .configuration("CA list") }
+  }
+
+  private func useCiphers(_ settings: TLSSettings) throws(TLSError) {
+    if let list = settings.cipherList, copenssl_set_ciphers(pointer, list) != 1 { throw .configuration("cipher list") }
+    if let suites = settings.cipherSuites, copenssl_set_suites(pointer, suites) != 1 {
+      throw .configuration("cipher suites")
+    }
+  }
+
+  private func useProfile(_ profile: String) throws(TLSError) {
+    var identity: [UInt8] = []
+    CryptographicHash(.sha256).append(hashOf: Array(profile.utf8).span, to: &identity)
+    // At most 32 octets, which is what SHA-256 has.
+    if copenssl_set_session_identity(pointer, identity, identity.count) != 1 { throw .configuration("profile") }
+  }
+}

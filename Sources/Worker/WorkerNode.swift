@@ -1,0 +1,227 @@
+import Configuration
+import Logging
+import Reactor
+import SIPMessage
+import SIPServer
+import SIPTransaction
+import Structures
+import TLSEngine
+import Transport
+
+/// One worker put together: what the transport reports becomes an input of the core, what the core orders goes to the transport and to the
+/// location service. The only place that knows both sides.
+///
+/// Follow a message: `transport(received:over:)` → ``ServerCore/received(_:over:at:actions:)`` → ``carryOut()`` → `TransportLayer.send`; at the end of the
+/// loop's turn the transport writes what was sent.
+final class WorkerNode: TransportDelegate, DeadlineOwner {
+  let loop: EventLoop
+  let core: ServerCore
+  let log: Logger
+  let transport: TransportLayer
+  private let location: LocationDesk
+  private let connectionLog: ConnectionLog
+  private var timer: DeadlineID?
+  private var actions = ServerActions()
+  /// Connections found gone while sending, to be told to the core when the present input is done.
+  private var goneFlows: [StreamFlow] = []
+  private var failedTags: [UInt64] = []
+  private var drainEnd: Instant?
+  private var nextSweep = Instant(nanoseconds: 0)
+
+  /// A worker for a slot; it takes connections once its listeners are added to ``transport``.
+  init(
+    _ configuration: NodeConfiguration, arguments: WorkerArguments, loop: EventLoop, log: Logger
+  ) throws {
+    self.loop = loop
+    self.log = log
+    let unixSeconds = System.wallSeconds
+    let hashing = try ClusterCryptography(secret: configuration.clusterSecret.span)
+    let node = NodeNumber.of(configuration.node, hashing)
+    core = ServerCore(
+      settings: ServerSettings(configuration),
+      identity: Branch(
+        node: node, slot: arguments.slot, generation: arguments.generation,
+        transaction: SlotHandle(index: 0, generation: 0)),
+      hashing: hashing, users: Users(configuration), start: loop.now, unixSeconds: unixSeconds)
+    location = LocationDesk(unixSeconds: unixSeconds)
+    connectionLog = ConnectionLog(log)
+    transport = TransportLayer(
+      loop: loop,
+      identity: TransportIdentity(
+        node: node, slot: arguments.slot, epoch: arguments.epoch, generation: arguments.generation),
+      settings: TransportSettings(configuration))
+    transport.delegate = self
+    timer = loop.addDeadline(self)
+    loop.addHook(.decide) { [unowned self] in self.decide() }
+  }
+
+  /// Does what the supervisor wants. A drain stops accepting and ends the worker when nothing is under way, or after five seconds.
+  func obey(_ order: ControlChannel.Order) {
+    switch order {
+    case .stop, .abandoned: loop.stop()
+    case .drain:
+      guard drainEnd == nil else { return }
+      drainEnd = loop.now + .seconds(5)
+      transport.stopAccepting()
+    }
+  }
+
+  /// Closes everything; the loop has ended.
+  func end() {
+    logStatistics(.info)
+    transport.closeAll()
+  }
+
+  // MARK: Between inputs
+
+  /// Runs what the turn left: answers of the location service, failures found while sending; then asks when to come back.
+  private func decide() {
+    let now = loop.now
+    while location.hasAnswers || !goneFlows.isEmpty || !failedTags.isEmpty {
+      for answer in location.takeAnswers() {
+        begin()
+        switch answer {
+        case .bindings(let query, let bindings): core.located(query, bindings, at: now, actions: &actions)
+        case .outcome(let query, let outcome): core.registered(query, outcome, at: now, actions: &actions)
+        }
+        carryOut()
+      }
+      while let tag = failedTags.popLast() {
+        begin()
+        core.transportFailed(tag, at: now, actions: &actions)
+        carryOut()
+      }
+      while let flow = goneFlows.popLast() {
+        begin()
+        core.connectionClosed(flow, at: now, actions: &actions)
+        carryOut()
+      }
+    }
+    guard let timer else { return }
+    loop.schedule(timer, at: min(core.nextDeadline ?? .distantFuture, nextSweep))
+  }
+
+  func deadlinePassed(_ deadline: DeadlineID) {
+    begin()
+    core.deadlineReached(at: loop.now, actions: &actions)
+    carryOut()
+    if nextSweep <= loop.now { sweep() }
+  }
+
+  /// Once a second: forgets what has expired, and looks whether a drain is done.
+  private func sweep() {
+    nextSweep = loop.now + .seconds(1)
+    core.removeExpired()
+    location.sweep(at: core.unixSeconds)
+    guard let drainEnd else { return }
+    if loop.now >= drainEnd || core.holdings.serverTransactions == 0 { loop.stop() }
+  }
+
+  /// Writes what was counted and what is held.
+  func logStatistics(_ level: Logger.Level) {
+    let (counted, held, io) = (core.statistics, core.holdings, transport.counters)
+    log.log(
+      level: level,
+      """
+      statistics: requests \(counted.requestsReceived) responses \(counted.responsesReceived) \
+      forwarded requests \(counted.requestsForwarded) forwarded responses \(counted.responsesForwarded) \
+      registrations \(counted.registrationsAccepted) challenges \(counted.challenges) malformed \(counted.malformed) \
+      dropped \(counted.dropped) stray \(held.strayResponses) overloaded \(counted.overloaded + io.overloads) \
+      messages in \(io.messagesReceived) out \(io.messagesSent) accepted \(io.accepted)
+      """)
+    log.log(
+      level: level,
+      """
+      holdings: connections \(io.connections) descriptors \(loop.counters.descriptors) bindings \(location.bindingCount) \
+      client transactions \(held.clientTransactions) server transactions \(held.serverTransactions) \
+      contexts \(held.contexts) queries \(held.queries) messages \(held.messages) timers \(held.timers) \
+      registered connections \(held.connections) longest turn \(loop.counters.longestTurn)
+      """)
+  }
+
+  private func begin() {
+    actions.removeAll()
+    core.unixSeconds = System.wallSeconds
+  }
+
+  /// Sends, asks and closes as the core ordered.
+  private func carryOut() {
+    let octets = actions.outbox.octets
+    for transmission in actions.outbox.transmissions {
+      let message = octets.span.extracting(transmission.start..<transmission.end)
+      switch transmission.destination {
+      case .flow(let flow):
+        note(transport.send(message, over: flow, tag: transmission.tag), flow, transmission.tag)
+      case .address(let address, let kind, let name):
+        let peer = name.isEmpty ? nil : String(decoding: name, as: UTF8.self)
+        let sending = transport.send(
+          message, to: address, transport: kind, name: peer, profile: "default", tag: transmission.tag)
+        note(sending, transmission.tag)
+      }
+    }
+    if !actions.questions.isEmpty { location.ask(actions, at: core.unixSeconds) }
+    for flow in actions.closes { transport.close(flow, afterFlush: true) }
+  }
+
+  private func note(_ result: SendResult, _ flow: FlowID, _ tag: UInt64) {
+    switch result {
+    case .accepted: return
+    case .overloaded: if tag != 0 { failedTags.append(tag) }
+    case .noSuchFlow:
+      if tag != 0 { failedTags.append(tag) }
+      // A binding may have been written after its connection was gone.
+      if case .stream(let stream) = flow { goneFlows.append(stream) }
+    }
+  }
+
+  private func note(_ result: SendResult, _ tag: UInt64) {
+    switch result {
+    case .accepted: return
+    case .overloaded, .noSuchFlow: if tag != 0 { failedTags.append(tag) }
+    }
+  }
+
+  // MARK: What the transport reports
+
+  func transport(received message: Span<UInt8>, over flow: Flow) {
+    begin()
+    core.received(message, over: flow, at: loop.now, actions: &actions)
+    carryOut()
+  }
+
+  func transport(cannotFrame head: Span<UInt8>, because error: FramingError, over flow: Flow) {
+    begin()
+    core.receivedUnframed(head, because: error, over: flow, at: loop.now, actions: &actions)
+    carryOut()
+  }
+
+  func transport(opened flow: Flow, facts: ConnectionFacts) {
+    connectionLog.opened(flow, facts)
+  }
+
+  func transport(closed flow: Flow, because reason: CloseReason) {
+    connectionLog.closed(flow, reason)
+    guard case .stream(let stream) = flow.id else { return }
+    begin()
+    core.connectionClosed(stream, at: loop.now, actions: &actions)
+    carryOut()
+  }
+
+  func transport(
+    handshakeFailed local: SocketAddress, remote: SocketAddress, isServer: Bool, because failure: HandshakeFailure
+  ) {
+    connectionLog.failed(local, remote, isServer, failure)
+  }
+
+  func transport(failedToSend tag: UInt64, because reason: SendFailure) {
+    begin()
+    core.transportFailed(tag, at: loop.now, actions: &actions)
+    carryOut()
+  }
+
+  func transport(datagramRefused flow: DatagramFlow) {
+    begin()
+    core.datagramRefused(flow, at: loop.now, actions: &actions)
+    carryOut()
+  }
+}

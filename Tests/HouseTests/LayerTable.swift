@@ -1,0 +1,78 @@
+/// Who may import whom. The manifest, every `import` line and the table of `Sources/README.md` are held against this.
+enum LayerTable {
+  struct Row: Sendable {
+    let target: String
+    /// Other modules that the target may import; the standard library goes without saying.
+    let mayImport: [String]
+    /// Modules that only the named files may import besides.
+    var exceptions: [String: Set<String>] = [:]
+    let isPure: Bool
+    let summary: String
+  }
+
+  /// From the bottom up. Pure rows get octets, time and decisions as values: no clock, socket, log or random source.
+  static let rows: [Row] = [
+    row("CLinux", [], "system calls and constants that Glibc's module lacks"),
+    row("COpenSSL", [], "OpenSSL's macros as functions"),
+    pure("Structures", [], "instants, timer wheel, slots, addresses, flows"),
+    pure("SIPMessage", ["Structures"], "octets to messages and back; stream framing; URIs"),
+    pure("SIPTransaction", ["Structures", "SIPMessage"], "the four transaction machines"),
+    pure("SIPServer", ["Structures", "SIPMessage", "SIPTransaction"], "proxy, registrar, location, authentication"),
+    pure("Configuration", ["Structures"], "settings: table, checks, reference"),
+    row("Log", ["Logging", "CLinux", "Glibc"], "log lines to the standard error or a file"),
+    row("Reactor", ["Structures", "CLinux", "Glibc"], "event loop, sockets, deadlines"),
+    row("TLSEngine", ["Structures", "COpenSSL", "Glibc"], "TLS as octets in, octets out; certificates"),
+    row(
+      "Transport", ["Structures", "SIPMessage", "Reactor", "TLSEngine", "Glibc"],
+      "listeners, connections, flows"),
+    row(
+      "Worker",
+      [
+        "Structures", "SIPMessage", "SIPTransaction", "SIPServer", "Configuration", "Reactor", "TLSEngine",
+        "Transport", "Log", "Logging", "CLinux", "Glibc",
+      ],
+      "one worker: transport events to the core, actions back"),
+    row(
+      "Supervisor",
+      ["Structures", "Configuration", "Reactor", "CLinux", "Log", "Logging", "Yams", "Glibc"],
+      "configuration, sockets, workers' lifetime"),
+    row(
+      "apus",
+      ["Supervisor", "Configuration", "TLSEngine", "Structures", "ArgumentParser", "Yams", "Foundation"],
+      "the command line"),
+    row("apus-worker", ["Worker"], "a worker process"),
+    row(
+      "apus-bench",
+      [
+        "Structures", "Reactor", "TLSEngine", "COpenSSL", "CLinux", "Logging", "ArgumentParser", "Yams",
+        "Histogram", "Foundation",
+      ],
+      "load generator"),
+  ]
+
+  /// Modules that come with the system or the toolchain: imported, but no dependency of a target.
+  static let system: Set<String> = ["Foundation", "Glibc"]
+
+  static func row(for target: String) -> Row? { rows.first { $0.target == target } }
+
+  /// The table as `Sources/README.md` must carry it between its two `layers` markers: the targets that exist.
+  static func markdown(targets: Set<String>) -> String {
+    var text = "| target | what it is | may import |\n| --- | --- | --- |\n"
+    for row in rows where targets.contains(row.target) {
+      let imports = row.mayImport.map { "`\($0)`" }.joined(separator: ", ")
+      text +=
+        "| `\(row.target)`\(row.isPure ? " (pure)" : "") | \(row.summary) | \(imports.isEmpty ? "–" : imports) |\n"
+    }
+    return text
+  }
+
+  private static func pure(_ target: String, _ mayImport: [String], _ summary: String) -> Row {
+    Row(target: target, mayImport: mayImport, isPure: true, summary: summary)
+  }
+
+  private static func row(
+    _ target: String, _ mayImport: [String], _ summary: String, exceptions: [String: Set<String>] = [:]
+  ) -> Row {
+    Row(target: target, mayImport: mayImport, exceptions: exceptions, isPure: false, summary: summary)
+  }
+}
