@@ -11,6 +11,9 @@ import Structures
 final class ClientConnection: EventHandler {
   enum State { case closed, connecting, handshaking, open }
 
+  /// RFC 3261 §8.1.1.7.
+  static let branchStart: StaticString = ";branch=z9hG4bK"
+
   let index: Int
   let user: ClientUser
   /// The `reg-id` (RFC 5626 §4.2), from 1.
@@ -114,7 +117,7 @@ final class ClientConnection: EventHandler {
     viaStart.append(worker.plan.transport.viaToken)
     viaStart.append(" ")
     viaStart.append(contentsOf: sentBy)
-    viaStart.append(";branch=z9hG4bK")
+    viaStart.append(Self.branchStart)
     guard let link else { return opened() }
     guard link.start(descriptor, resume: worker.plan.tls.resumes) else { return fail("no TLS state") }
     state = .handshaking

@@ -206,7 +206,8 @@ extension LoadWorker {
       let now = System.monotonicNow.nanoseconds
       lastMeasuredEnd = now
       results.countSuccess(operation.kind, at: now - measuredSince)
-      if let timing = operation.kind.timing { results.record(timing, nanoseconds: now - operation.intended) }
+      // A call that was to fail has no length.
+      if let timing = operation.kind.timing, operation.course == .answered { results.record(timing, nanoseconds: now - operation.intended) }
     }
     end(id, operation)
   }
@@ -225,6 +226,7 @@ extension LoadWorker {
     if connection.operation == id { connection.operation = nil }
     if operation.stream == Operation.upkeep {
       // A user that couldn't register starts over with a new connection (RFC 5626 §4.5).
+      if cause != .status, cause != .connectionLost { failureReasons["REGISTER: \(cause.name)", default: 0] += 1 }
       if connection.state != .closed { connection.close() }
       if stage == .leaving { return }
       retryLater(connection, System.monotonicNow.nanoseconds)

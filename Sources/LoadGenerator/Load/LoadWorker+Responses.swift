@@ -28,30 +28,33 @@ extension LoadWorker {
     _ octets: Span<UInt8>, _ connection: ClientConnection
   ) -> (OperationID, TransactionMark)? {
     let via = octets.extracting(reader.viaLines[0].range)
-    var position = connection.viaStart.count
-    if !startsWithOurs(via, connection) {
-      guard let found = find("branch=z9hG4bK", in: via) else { return nil }
-      position = found + 14
-    }
-    guard via.hexadecimal(at: position, digits: 8) == UInt64(prepared.runWord),
+    guard let position = ownBranch(via, connection) ?? find("branch=z9hG4bK", in: via).map({ $0 + 14 }),
+      via.hexadecimal(at: position, digits: 8) == UInt64(prepared.runWord),
       let name = via.hexadecimal(at: position + 8, digits: 16), position + 25 < via.count,
       let mark = TransactionMark(rawValue: via[position + 24])
     else { return nil }
     let id = OperationID(slot: UInt32(name >> 32), generation: UInt32(truncatingIfNeeded: name))
     // An answer to an attempt that was given up for a later one is late, not wrong.
-    guard let operation = operations[id], mark != .register && mark != .simple || via[position + 25] == 0x30 + operation.attempt
-    else { return nil }
+    let counts = mark == .register || mark == .simple
+    guard let operation = operations[id], !counts || via[position + 25] == 0x30 + operation.attempt else { return nil }
     return (id, mark)
   }
 
-  private func startsWithOurs(_ via: Span<UInt8>, _ connection: ClientConnection) -> Bool {
-    let length = connection.viaStart.count
-    return via.count > length && via.extracting(0..<length).isSame(as: connection.viaStart)
+  /// Where our part of the branch begins in a Via value that has our protocol and address; nil in any other.
+  private func ownBranch(_ via: Span<UInt8>, _ connection: ClientConnection) -> Int? {
+    let ours = connection.viaStart
+    if via.count > ours.count, via.extracting(0..<ours.count).isSame(as: ours) { return ours.count }
+    // Servers may put what they add (RFC 3581 §4) before the branch.
+    let address = ours.count - ClientConnection.branchStart.utf8CodeUnitCount
+    guard via.count > ours.count, via[address] == 0x3B,
+      via.extracting(0..<address).isSame(as: Array(ours[0..<address]))
+    else { return nil }
+    return find(ClientConnection.branchStart, in: via).map { $0 + ClientConnection.branchStart.utf8CodeUnitCount }
   }
 
   /// RFC 3261 §16.7: whatever proxies added is gone again; what stays is what was sent, but for `received` and `rport`.
   private func hasOnlyOurVia(_ octets: Span<UInt8>, _ connection: ClientConnection) -> Bool {
-    reader.viaCount == 1 && startsWithOurs(octets.extracting(reader.viaLines[0].range), connection)
+    reader.viaCount == 1 && ownBranch(octets.extracting(reader.viaLines[0].range), connection) != nil
   }
 
   func find(_ literal: StaticString, in octets: Span<UInt8>) -> Int? {

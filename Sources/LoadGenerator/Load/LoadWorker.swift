@@ -193,7 +193,7 @@ final class LoadWorker {
   }
 
   private func beginLoad(_ now: Int64) {
-    for index in streams.indices { streams[index].begin(at: now, warmUp: plan.warmUp.nanoseconds) }
+    for index in streams.indices { streams[index].begin(at: now) }
     if plan.warmUp == .zero { return beginMeasurement(now) }
     stage = .warmingUp
     stageEnds = now + plan.warmUp.nanoseconds

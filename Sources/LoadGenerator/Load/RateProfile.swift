@@ -38,6 +38,11 @@ public struct RateProfile: Sendable, Equatable {
     RateProfile(points.map { Point(at: .nanoseconds($0.at), rate: $0.rate * factor) })
   }
 
+  /// The same profile so much later: its first rate holds before it. A warm-up runs at the first rate.
+  public func delayed(by wait: Duration) -> RateProfile {
+    RateProfile(points.map { Point(at: .nanoseconds($0.at) + wait, rate: $0.rate) })
+  }
+
   /// The rate so many nanoseconds after the start.
   public func rate(at time: Int64) -> Double {
     guard let next = points.firstIndex(where: { $0.at > time }) else { return points[points.count - 1].rate }

@@ -20,15 +20,15 @@ struct StreamState {
       (schedule, profile) = (nil, nil)
     case .open(let profile, let arrival):
       concurrency = 0
-      let share = profile.scaled(1 / Double(plan.processes))
+      let share = profile.scaled(1 / Double(plan.processes)).delayed(by: plan.warmUp)
       self.profile = share
       let seed = plan.seed &* 31 &+ UInt64(number) &* 1_000_003 &+ UInt64(index) &* 7_919
       schedule = ArrivalSchedule(share, arrival, seed: seed)
     }
   }
 
-  /// Time zero of the profile is the end of the warm-up; before it the profile's first rate holds.
-  mutating func begin(at now: Int64, warmUp: Int64) { origin = now }
+  /// The load begins, with the warm-up if there is one.
+  mutating func begin(at now: Int64) { origin = now }
 
   /// When the next operation is due, in nanoseconds of the clock; nil in a closed loop or when no more come.
   var nextStart: Int64? { schedule?.next.map { $0 + origin } }
