@@ -145,7 +145,8 @@ struct StormCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "storm", abstract: "All users drop at once and come back at once.")
   @OptionGroup var common: CommonOptions
-  @Option(name: .shortAndLong, help: "Longest time to wait until all are back.") var duration = TimeArgument(.seconds(300))
+  @Option(name: .shortAndLong, help: "Longest time to wait until all are back.") var duration = TimeArgument(
+    .seconds(300))
 
   func run() throws {
     var plan = try common.plan("storm")

@@ -8,14 +8,17 @@ public struct LoadResult: Sendable {
   public var measurements: Measurements
   /// What the server used between the begin and the end of the measurement; nil when it isn't watched.
   public var server: ServerUsage?
-  /// The server's memory before the first connection, and when all were up.
+  /// The server's memory before the first connection, in bytes.
   public var memoryBefore: Int64?
+  /// The server's memory when all connections were up, in bytes.
   public var memoryAfter: Int64?
   /// Connections that were up when ``memoryAfter`` was taken.
   public var connectionsUp = 0
   /// Seconds that the preparation took.
   public var preparation = 0.0
+  /// The scenario's word.
   public var scenario = ""
+  /// How many processes the generator had.
   public var processes = 1
   /// Why connections and registrations failed, with counts.
   public var reasons: [String: Int] = [:]
@@ -52,7 +55,9 @@ public struct LoadResult: Sendable {
 
   /// Why the generator and not the server limited the run; nil when it didn't.
   public var generatorLimit: String? {
-    if generatorLoad >= 0.95 { return "a generator process used \(Int(generatorLoad * 100)) % of a core: use more --processes" }
+    if generatorLoad >= 0.95 {
+      return "a generator process used \(Int(generatorLoad * 100)) % of a core: use more --processes"
+    }
     let late = measurements.value(.lateStarts)
     let started = OperationKind.allCases.reduce(0) { $0 + measurements.started($1) }
     if late * 100 > started {

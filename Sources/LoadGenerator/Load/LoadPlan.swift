@@ -141,18 +141,25 @@ public struct LoadPlan: Sendable {
   public var scenario = ""
   /// The server, one or several nodes of it; users are spread over them.
   public var targets: [SocketAddress] = []
+  /// How users reach it.
   public var transport = LoadTransport.tls
   /// The host part of the users' address of record, and the realm's domain.
   public var domain = "example.test"
+  /// Who the users are.
   public var users = UserDirectory.numbered(count: 100, prefix: "u", digits: 7, first: 1, password: "")
   /// Connections of a user: 1, or 2 with Outbound (RFC 5626 §4.2).
   public var flows = 1
   /// Adds `reg-id` and `+sip.instance` even with one flow.
   public var outbound = false
+  /// Addresses that users connect from, in turn; empty: the kernel chooses.
   public var sources: [IPAddress] = []
+  /// How TLS is spoken.
   public var tls = TLSClientSettings()
+  /// How many processes carry the users.
   public var processes = 1
+  /// The load.
   public var streams: [LoadStream] = []
+  /// What happens besides.
   public var event = Event.none
   /// Whether users register before the load begins.
   public var registers = true
@@ -176,7 +183,9 @@ public struct LoadPlan: Sendable {
   public var bodySize = 128
   /// OPTIONS goes to another user in place of the server.
   public var relaysOptions = false
+  /// How calls go.
   public var calls = CallSettings()
+  /// Of everything that goes by lot.
   public var seed: UInt64 = 1
   /// Root processes of the server whose processor time and memory are taken.
   public var serverProcesses: [Int32] = []

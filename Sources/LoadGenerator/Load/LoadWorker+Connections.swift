@@ -30,6 +30,7 @@ extension LoadWorker {
   private func prepared(_ now: Int64) {
     guard stage == .preparing, underPreparation > 0 else { return }
     underPreparation -= 1
+    hasPrepared = true
     lastPrepared = now
   }
 

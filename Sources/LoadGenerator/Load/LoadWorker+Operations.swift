@@ -207,7 +207,9 @@ extension LoadWorker {
       lastMeasuredEnd = now
       results.countSuccess(operation.kind, at: now - measuredSince)
       // A call that was to fail has no length.
-      if let timing = operation.kind.timing, operation.course == .answered { results.record(timing, nanoseconds: now - operation.intended) }
+      if let timing = operation.kind.timing, operation.course == .answered {
+        results.record(timing, nanoseconds: now - operation.intended)
+      }
     }
     end(id, operation)
   }

@@ -58,6 +58,7 @@ final class LoadWorker {
   var nextToPrepare = 0
   var underPreparation = 0
   var lastPrepared: Int64 = 0
+  var hasPrepared = false
   var failureReasons: [String: Int] = [:]
   var nextActor = 0
 
@@ -126,11 +127,14 @@ final class LoadWorker {
 
   /// A preparation that no longer gets on has failed.
   private func checkPreparation() throws(LoadError) {
-    let patience = max(60_000_000_000, 2 * plan.timeout.nanoseconds)
-    guard stage == .preparing, loop.now.nanoseconds - lastPrepared > patience else { return }
+    guard stage == .preparing else { return }
+    // Where nobody at all gets in, waiting won't help.
+    let isHopeless = !failureReasons.isEmpty && !hasPrepared
+    let patience = isHopeless ? 5_000_000_000 : max(60_000_000_000, 2 * plan.timeout.nanoseconds)
+    guard loop.now.nanoseconds - lastPrepared > patience else { return }
     let causes = failureReasons.sorted { $0.value > $1.value }.prefix(3).map { "\($0.key) × \($0.value)" }
     throw LoadError(
-      problem: "only \(connectionsUp) of \(connections.count) connections came up, and none more for a minute: "
+      problem: "only \(connectionsUp) of \(connections.count) connections came up, and none more for some time: "
         + causes.joined(separator: ", "))
   }
 

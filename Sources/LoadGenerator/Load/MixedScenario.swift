@@ -28,7 +28,8 @@ public struct MixedScenario {
     guard let mapping = root?.mapping else { throw LoadError(problem: "\(file): it is no mapping of settings") }
     let known = ["duration", "warm_up", "arrival", "rates"]
     for (key, _) in mapping where !known.contains(key.string ?? "") {
-      throw Self.refusal(file, key, "'\(key.string ?? "?")' isn't a setting; there are \(known.joined(separator: ", "))")
+      throw Self.refusal(
+        file, key, "'\(key.string ?? "?")' isn't a setting; there are \(known.joined(separator: ", "))")
     }
     duration = try Self.time(mapping["duration"], file) ?? .seconds(60)
     warmUp = try Self.time(mapping["warm_up"], file) ?? .zero
@@ -41,7 +42,9 @@ public struct MixedScenario {
     for (key, value) in rates {
       guard let kind = OperationKind.allCases.first(where: { $0.name == key.string }),
         kind != .handshake, kind != .register
-      else { throw Self.refusal(file, key, "'\(key.string ?? "?")' has no rate; refresh, options, message and call have") }
+      else {
+        throw Self.refusal(file, key, "'\(key.string ?? "?")' has no rate; refresh, options, message and call have")
+      }
       streams.append(LoadStream(kind, .open(try Self.profile(value, file), arrival)))
     }
     self.streams = streams
@@ -68,7 +71,9 @@ public struct MixedScenario {
 
   private static func profile(_ node: Node, _ file: String) throws(LoadError) -> RateProfile {
     if let rate = node.float, rate >= 0 { return RateProfile(rate) }
-    guard let points = node.mapping else { throw refusal(file, node, "a rate is a number or a mapping of times to rates") }
+    guard let points = node.mapping else {
+      throw refusal(file, node, "a rate is a number or a mapping of times to rates")
+    }
     var list: [RateProfile.Point] = []
     for (key, value) in points {
       guard let at = try time(key, file), let rate = value.float, rate >= 0 else {

@@ -81,7 +81,8 @@ public struct Comparison {
 
   /// The table, each line with its end.
   public var text: String {
-    var text = TextReport.padded("", 28) + TextReport.leading(names.0, 22) + TextReport.leading(names.1, 22) + "    change\n"
+    var text =
+      TextReport.padded("", 28) + TextReport.leading(names.0, 22) + TextReport.leading(names.1, 22) + "    change\n"
     for row in rows {
       text += TextReport.padded(row.name, 28) + Self.cell(row.left) + Self.cell(row.right)
       if let left = row.left, let right = row.right, left != 0 {

@@ -72,7 +72,8 @@ public struct TextReport {
   private var server: String {
     var text = ""
     if let usage = result.server {
-      text = "server: \(Self.fixed(Double(usage.processor) / 1e9, 2)) s of processor time in \(usage.processes) processes"
+      text =
+        "server: \(Self.fixed(Double(usage.processor) / 1e9, 2)) s of processor time in \(usage.processes) processes"
       if let cost = result.serverMicrosecondsPerOperation { text += ", \(Self.fixed(cost, 1)) µs an operation" }
       text += "\n"
     }

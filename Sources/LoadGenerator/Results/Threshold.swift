@@ -54,7 +54,8 @@ public struct Threshold: Sendable {
 
   private static func refusal(_ text: String, _ reason: String) -> UsageError {
     UsageError(
-      problem: "--fail-if '\(text)': \(reason); write for instance 'p99>20ms', 'call.p50>5ms', 'errors>0', 'errors>0.1%', "
+      problem:
+        "--fail-if '\(text)': \(reason); write for instance 'p99>20ms', 'call.p50>5ms', 'errors>0', 'errors>0.1%', "
         + "'rate<1000', 'cpu>120us', 'own>45us', 'memory>2000', 'dropped>0', 'gap>1s'")
   }
 

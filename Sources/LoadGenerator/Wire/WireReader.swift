@@ -171,8 +171,10 @@ final class WireReader {
     case (12, 0x72) where name.equalsIgnoringCase("record-route"): takeRecordRoute(value)
     case (16, 0x77) where name.equalsIgnoringCase("www-authenticate"): takeChallenge(octets, value, proxy: false)
     case (18, 0x70) where name.equalsIgnoringCase("proxy-authenticate"): takeChallenge(octets, value, proxy: true)
-    case (11, 0x6D) where name.equalsIgnoringCase("min-expires"): minimumExpires = octets.extracting(value.range).decimal ?? 0
-    case (11, 0x72) where name.equalsIgnoringCase("retry-after"): retryAfter = octets.extracting(value.range).decimal ?? 0
+    case (11, 0x6D) where name.equalsIgnoringCase("min-expires"):
+      minimumExpires = octets.extracting(value.range).decimal ?? 0
+    case (11, 0x72) where name.equalsIgnoringCase("retry-after"):
+      retryAfter = octets.extracting(value.range).decimal ?? 0
     default: break
     }
     return true
@@ -206,7 +208,9 @@ final class WireReader {
   }
 
   private func takeLength(_ octets: Span<UInt8>, _ value: Slice) -> Bool {
-    guard let length = octets.extracting(value.range).decimal, contentLength < 0 || contentLength == length else { return false }
+    guard let length = octets.extracting(value.range).decimal, contentLength < 0 || contentLength == length else {
+      return false
+    }
     contentLength = length
     return true
   }
