@@ -16,19 +16,29 @@ struct OctetClass {
   /// `user`, with the percent sign of an escape
   @inline(__always) static var user: OctetClass { OctetClass(low: 0xABFF_FFF2_0000_0000, high: 0x47FF_FFFE_87FF_FFFE) }
   /// `password`, with the percent sign of an escape
-  @inline(__always) static var password: OctetClass { OctetClass(low: 0x23FF_7FF2_0000_0000, high: 0x47FF_FFFE_87FF_FFFE) }
+  @inline(__always) static var password: OctetClass {
+    OctetClass(low: 0x23FF_7FF2_0000_0000, high: 0x47FF_FFFE_87FF_FFFE)
+  }
   /// `hostname`, with the underscore that many names have
   @inline(__always) static var host: OctetClass { OctetClass(low: 0x03FF_6000_0000_0000, high: 0x07FF_FFFE_87FF_FFFE) }
   /// `paramchar`, with the percent sign of an escape
-  @inline(__always) static var parameter: OctetClass { OctetClass(low: 0x07FF_EFF2_0000_0000, high: 0x47FF_FFFE_AFFF_FFFE) }
+  @inline(__always) static var parameter: OctetClass {
+    OctetClass(low: 0x07FF_EFF2_0000_0000, high: 0x47FF_FFFE_AFFF_FFFE)
+  }
   /// `hname` and `hvalue` with their separators
-  @inline(__always) static var header: OctetClass { OctetClass(low: 0xA7FF_EFF2_0000_0000, high: 0x47FF_FFFE_AFFF_FFFE) }
+  @inline(__always) static var header: OctetClass {
+    OctetClass(low: 0xA7FF_EFF2_0000_0000, high: 0x47FF_FFFE_AFFF_FFFE)
+  }
   /// `uric`, for URIs of other schemes
   @inline(__always) static var uric: OctetClass { OctetClass(low: 0xAFFF_FFF2_0000_0000, high: 0x47FF_FFFE_87FF_FFFF) }
   /// `unreserved`
-  @inline(__always) static var unreserved: OctetClass { OctetClass(low: 0x03FF_6782_0000_0000, high: 0x47FF_FFFE_87FF_FFFE) }
+  @inline(__always) static var unreserved: OctetClass {
+    OctetClass(low: 0x03FF_6782_0000_0000, high: 0x47FF_FFFE_87FF_FFFE)
+  }
   /// The octets of a URI scheme after its first letter
-  @inline(__always) static var scheme: OctetClass { OctetClass(low: 0x03FF_6800_0000_0000, high: 0x07FF_FFFE_07FF_FFFE) }
+  @inline(__always) static var scheme: OctetClass {
+    OctetClass(low: 0x03FF_6800_0000_0000, high: 0x07FF_FFFE_07FF_FFFE)
+  }
 
   /// Whether the octet is in the set.
   @inline(__always)

@@ -90,7 +90,8 @@ struct FlowToken {
     case .stream:
       guard octets.count >= 27 else { return nil }
       let flow = StreamFlow(
-        node: UInt32(truncatingIfNeeded: octets.bigEndian(5, 4)), slot: UInt16(truncatingIfNeeded: octets.bigEndian(9, 2)),
+        node: UInt32(truncatingIfNeeded: octets.bigEndian(5, 4)),
+        slot: UInt16(truncatingIfNeeded: octets.bigEndian(9, 2)),
         epoch: octets.bigEndian(11, 8), connection: octets.bigEndian(19, 8))
       return (.flow(.stream(flow)), 27)
     case .datagram:

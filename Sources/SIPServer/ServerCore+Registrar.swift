@@ -31,7 +31,7 @@ extension ServerCore {
       let server = transactions.startServer(
         message, via: inquiry.via, from: inquiry.flow,
         respondingTo: responseDestination(message, inquiry.via, inquiry.flow), at: now)
-      let query = queries.insert(.registration(server: server.handle, update))
+      let query = open(.registration(server: server.handle, update), now)
       actions.questions.append(.update(query: query.word, update))
     } catch {
       statistics.registrationsRefused &+= 1

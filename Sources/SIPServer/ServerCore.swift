@@ -18,6 +18,7 @@ public final class ServerCore {
   var spareContexts: [ResponseContext] = []
   var contextTimers: TimerWheel
   var queries = SlotTable<Query>()
+  var queryTimers: TimerWheel
   /// Addresses of record registered over each stream connection, to be given up with it.
   var registeredOver: [UInt64: [[UInt8]]] = [:]
   var scratch: [UInt8] = []
@@ -52,6 +53,7 @@ public final class ServerCore {
     transactions = TransactionLayer(
       identity: identity, settings: settings.timers, hashing: hashing, start: start)
     contextTimers = TimerWheel(start: start)
+    queryTimers = TimerWheel(start: start)
   }
 
   // MARK: Inputs
@@ -95,7 +97,7 @@ public final class ServerCore {
   public func located(
     _ query: UInt64, _ bindings: BindingSet?, at now: Instant, actions: inout ServerActions
   ) {
-    switch queries.remove(SlotHandle(word: query)) {
+    switch close(SlotHandle(word: query)) {
     case .targets(let handle): foundTargets(handle, bindings, now, &actions)
     case .ack(let message, let flow): forwardAck(message, to: bindings, from: flow, now, &actions)
     case .registration, nil: break
@@ -107,7 +109,7 @@ public final class ServerCore {
   public func registered(
     _ query: UInt64, _ outcome: UpdateOutcome, at now: Instant, actions: inout ServerActions
   ) {
-    if case .registration(let server, let update) = queries.remove(SlotHandle(word: query)) {
+    if case .registration(let server, let update) = close(SlotHandle(word: query)) {
       finishRegistration(server, update, outcome, now, &actions)
     }
     endInput(now, &actions)
@@ -146,6 +148,9 @@ public final class ServerCore {
     while let position = contextTimers.popExpired(now) {
       if let handle = contexts.handle(at: position), let context = contexts[handle] { expire(context, now, &actions) }
     }
+    while let position = queryTimers.popExpired(now) {
+      if let handle = queries.handle(at: position), let query = queries.remove(handle) { giveUp(query, now, &actions) }
+    }
     endInput(now, &actions)
   }
 
@@ -158,17 +163,20 @@ public final class ServerCore {
 
   /// When ``deadlineReached(at:actions:)`` is due; nil when nothing waits.
   public var nextDeadline: Instant? {
-    switch (transactions.nextDeadline, contextTimers.nextDeadline) {
-    case (let left?, let right?): min(left, right)
-    case (let left, let right): left ?? right
-    }
+    Self.earlier(transactions.nextDeadline, Self.earlier(contextTimers.nextDeadline, queryTimers.nextDeadline))
+  }
+
+  private static func earlier(_ left: Instant?, _ right: Instant?) -> Instant? {
+    guard let left, let right else { return left ?? right }
+    return min(left, right)
   }
 
   /// What the server holds, to see that nothing is left behind.
   public var holdings: Holdings {
     Holdings(
       clientTransactions: transactions.clientCount, serverTransactions: transactions.serverCount,
-      contexts: contexts.count, timers: transactions.timerCount + contextTimers.count, queries: queries.count,
+      contexts: contexts.count, timers: transactions.timerCount + contextTimers.count + queryTimers.count,
+      queries: queries.count,
       messages: transactions.pool.outstanding, connections: registeredOver.count,
       strayResponses: transactions.strayResponses)
   }
@@ -191,6 +199,32 @@ public final class ServerCore {
     public let connections: Int
     /// Responses that matched nothing.
     public let strayResponses: UInt64
+  }
+
+  /// Keeps what waits for an answer of the location service, for a bounded time.
+  func open(_ query: Query, _ now: Instant) -> SlotHandle {
+    let handle = queries.insert(query)
+    queryTimers.schedule(handle.index, at: now + settings.locationTimeout)
+    return handle
+  }
+
+  /// What waited for the answer that came; nil when it waits no more.
+  private func close(_ handle: SlotHandle) -> Query? {
+    guard let query = queries.remove(handle) else { return nil }
+    queryTimers.cancel(handle.index)
+    return query
+  }
+
+  /// The location service has not answered.
+  private func giveUp(_ query: Query, _ now: Instant, _ actions: inout ServerActions) {
+    switch query {
+    case .targets(let handle):
+      guard let context = contexts[handle] else { return }
+      context.best = .local(status: 500)
+      completeIfDone(context, now, &actions)
+    case .ack(let message, _): drop(message)
+    case .registration(let server, let update): finishRegistration(server, update, .unavailable, now, &actions)
+    }
   }
 
   /// Takes what the transactions reported, until nothing is left; then what ended can be used again.

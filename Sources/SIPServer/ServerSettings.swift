@@ -53,6 +53,8 @@ public struct ServerSettings: Sendable {
   public var timers = TimerSettings()
   /// How long a branch may ring (RFC 3261 §16.6 step 11).
   public var timerC = Duration.seconds(180)
+  /// How long an answer of the location service is waited for.
+  public var locationTimeout = Duration.seconds(5)
   /// Targets that one request is forked to at most.
   public var maxBranches = 16
   /// Max-Forwards of requests that have none (RFC 3261 §16.6 step 3).

@@ -1,3 +1,4 @@
+import SIPMessage
 import Structures
 
 /// A client transaction with what belongs to it: the machine, the octets it may have to send again, and where to.
@@ -17,10 +18,12 @@ public final class ClientTransaction {
   /// Where the request went.
   public internal(set) var destination = Destination.flow(
     .datagram(DatagramFlow(node: 0, listener: 0, remote: .init(.init(v4: 0), port: 0))))
+  /// The method of the request.
+  public internal(set) var method = Method.other
   /// Whether it is an INVITE transaction.
-  public internal(set) var isInvite = false
+  public var isInvite: Bool { method == .invite }
   /// Whether the request is a CANCEL.
-  public internal(set) var isCancel = false
+  public var isCancel: Bool { method == .cancel }
   /// The transaction of the CANCEL for this INVITE; it shares the branch, and ends with this one.
   var cancel: SlotHandle?
   /// Whether a CANCEL was sent for this INVITE.
@@ -44,7 +47,7 @@ public final class ClientTransaction {
     machine = nil
     stored.removeAll(keepingCapacity: stored.capacity <= 8_192)
     hasResponse = false
-    isCancel = false
+    method = .other
     cancel = nil
   }
 

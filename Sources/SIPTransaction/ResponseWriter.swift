@@ -4,7 +4,7 @@ import Structures
 /// Writes responses of our own making (RFC 3261 §8.2.6).
 public enum ResponseWriter {
   /// Writes the start line and what is copied from the request: Via values (the top one with `received` and `rport`), From, To with a tag,
-  /// Call-ID, CSeq, and for 2xx and 1xx Record-Route. ``end(body:into:)`` must follow, after header fields of the caller's own.
+  /// Call-ID, CSeq, for 2xx and 1xx Record-Route, and for 100 Timestamp. ``end(body:into:)`` must follow, after header fields of the caller's own.
   ///
   /// `toTag` is used when the request has no To tag. Lines that a broken request doesn't have are left out.
   public static func append(
@@ -28,9 +28,17 @@ public enum ResponseWriter {
         appendTo(request, text, index, toTag, &output)
       case .recordRoute where status > 100 && status < 300 && request.method != .register:
         appendLine(request, text, index, &output)
+      // RFC 3261 §8.2.6.1
+      case .other where status == 100 && isTimestamp(field, text):
+        appendLine(request, text, index, &output)
       default: break
       }
     }
+  }
+
+  private static func isTimestamp(_ field: Message.Field, _ text: Span<UInt8>) -> Bool {
+    field.nameLength == 9
+      && text.extracting(Int(field.start)..<Int(field.start) + 9).equalsIgnoringCase("timestamp")
   }
 
   /// Writes Content-Length and the empty line.

@@ -29,8 +29,7 @@ extension TransactionLayer {
     at now: Instant, outbox: inout Outbox
   ) {
     client.destination = destination
-    client.isInvite = method == .invite
-    client.isCancel = method == .cancel
+    client.method = method
     client.isReliable = isReliable
     // An INVITE is needed for its ACK and CANCEL; anything else only where it may have to be sent again.
     if client.isInvite || !isReliable {
@@ -221,7 +220,7 @@ extension TransactionLayer {
     let method = Method(bytes.span.extracting(cseq.method.positions))
     // RFC 3261 §9.1: a CANCEL has the branch of its INVITE.
     if method == .cancel { return client.cancel.flatMap { clients[$0] } }
-    return client.isInvite == (method == .invite) ? client : nil
+    return client.method == method ? client : nil
   }
 
   // MARK: The list of each connection

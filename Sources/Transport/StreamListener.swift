@@ -40,7 +40,8 @@ final class StreamListener: EventHandler, DeadlineOwner {
       case .none: return
       case .exhausted:
         guard layer.shedConnection(of: descriptor.number) else { return pauseForAWhile() }
-      case .failed: return
+      // Whatever it is, a socket that stays ready must not keep the loop busy.
+      case .failed: return pauseForAWhile()
       }
     }
   }

@@ -1,5 +1,6 @@
 import CLinux
 import Configuration
+import Glibc
 import Log
 import Logging
 import Reactor
@@ -7,11 +8,13 @@ import Structures
 import TLSEngine
 import Transport
 
-/// Runs a worker until its supervisor ends it.
-///
-/// `words` are the arguments behind the program's name (``WorkerArguments``). Returns the exit code: 0 after an ordered end, 1 when the worker could not
-/// start, 2 when it was not started by a supervisor.
-public func runWorker(_ words: [String]) -> Int32 {
+/// Runs a worker until its supervisor ends it, then exits: with 0 after an ordered end, 1 when the worker could not start, 2 when it was not
+/// started by a supervisor. `words` are the arguments behind the program's name (``WorkerArguments``).
+public func runWorker(_ words: [String]) -> Never {
+  exit(exitCode(words))
+}
+
+private func exitCode(_ words: [String]) -> Int32 {
   var log = Logger(label: "apus-worker") { _ in StandardErrorLog(program: "apus-worker") }
   guard let arguments = WorkerArguments(words) else {
     log.error("apus-worker is started by apus: run `apus serve --config FILE`")

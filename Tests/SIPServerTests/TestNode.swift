@@ -29,6 +29,7 @@ final class TestNode {
   private(set) var toAddresses: [(SocketAddress, String)] = []
   private(set) var closedFlows: [FlowID] = []
   private var gone: Set<FlowID> = []
+  private var datagramPeers: [SocketAddress: FlowID] = [:]
   private var random: SplitMix
   private var connections: UInt64 = 0
   /// The longest that the location service takes to answer.
@@ -78,6 +79,7 @@ final class TestNode {
       transport == .udp
       ? .datagram(DatagramFlow(node: 7, listener: listener, remote: remote))
       : .stream(StreamFlow(node: 7, slot: 0, epoch: 99, connection: 1 << 48 | connections))
+    if transport == .udp { datagramPeers[remote] = id }
     let local = SocketAddress(IPAddress(v4: 0xC000_0201), port: transport == .tls ? 5061 : 5060)
     return Peer(
       name: name,
@@ -128,6 +130,11 @@ final class TestNode {
   /// The octets of each message that was sent to the peer since it was last asked.
   func octets(by peer: Peer) -> [[UInt8]] {
     inboxes.removeValue(forKey: peer.flow.id) ?? []
+  }
+
+  /// What was sent over a flow since it was last asked.
+  func received(over flow: FlowID) -> [String] {
+    (inboxes.removeValue(forKey: flow) ?? []).map { String(decoding: $0, as: UTF8.self) }
   }
 
   /// What was sent to addresses since it was last asked.
@@ -186,6 +193,8 @@ final class TestNode {
       switch transmission.destination {
       case .flow(let id) where gone.contains(id): fail(transmission.tag)
       case .flow(let id): inboxes[id, default: []].append(octets)
+      case .address(let address, .udp, _) where datagramPeers[address] != nil:
+        if let id = datagramPeers[address] { inboxes[id, default: []].append(octets) }
       case .address(let address, _, _): toAddresses.append((address, String(decoding: octets, as: UTF8.self)))
       }
     }

@@ -87,7 +87,8 @@ struct SendingTests {
     let flow = try #require(server.recorder.flows.first)
     #expect(server.send(message("c"), over: flow.id) == .accepted)
     #expect(turn(server, client) { client.recorder.messages.count == 1 })
-    #expect(client.layer.flow(try #require(stream(opened.flow))) == opened.flow)
+    let name = try #require(stream(opened.flow))
+    #expect(client.layer.flow(name) == opened.flow)
   }
 
   @Test("reuses a connection for the same name only")
@@ -142,7 +143,8 @@ struct SendingTests {
     let bench = try Bench()
     let client = try bench.connect(to: try bench.listen(.tcp))
     bench.turn { bench.recorder.opened.count == 1 }
-    let name = try #require(stream(try #require(bench.recorder.opened.first).flow))
+    let opened = try #require(bench.recorder.opened.first)
+    let name = try #require(stream(opened.flow))
     #expect(bench.send("x", over: .stream(name)) == .accepted)
     let strange = [
       StreamFlow(node: 8, slot: name.slot, epoch: name.epoch, connection: name.connection),

@@ -213,7 +213,7 @@ extension ServerCore {
       let domain = domain(of: inquiry.uri, bytes.span, inquiry.flow)
     {
       // A caller that keeps to the address it called, without the route set: its callee's contact is asked for again.
-      let query = queries.insert(.ack(inquiry.message, inquiry.flow))
+      let query = open(.ack(inquiry.message, inquiry.flow), now)
       ask(query, inquiry.uri, domain, bytes.span, &actions)
     } else {
       drop(inquiry.message)

@@ -6,7 +6,7 @@ import Structures
 extension ServerCore {
   func receivedResponse(_ message: Message, _ now: Instant, _ actions: inout ServerActions) {
     statistics.responsesReceived &+= 1
-    guard message.check() == nil, let via = try? message.topVia() else {
+    guard message.check() == nil, let via = try? message.topVia(), isForSomebodyElse(message, via) else {
       statistics.malformed &+= 1
       drop(message)
       return
@@ -21,6 +21,19 @@ extension ServerCore {
       }
       received(message, via, for: client, context, now, &actions)
     }
+  }
+
+  /// RFC 3261 §16.7 step 3: whether a Via is left below ours, which the answer to a CANCEL of our own need not have.
+  private func isForSomebodyElse(_ message: Message, _ via: Via) -> Bool {
+    guard let first = message.value(of: .via), via.range.end == first.end else { return true }
+    var count = 0
+    message.forEach(.via) { _, _ in
+      count += 1
+      return count < 2
+    }
+    guard count < 2, let cseq = try? message.cseq() else { return true }
+    let bytes = message.bytes
+    return bytes.span.extracting(cseq.method.positions).equals("CANCEL")
   }
 
   /// A response that a branch's transaction lets through; takes the message.
@@ -86,7 +99,7 @@ extension ServerCore {
   private func keepBetter(_ context: ResponseContext, _ message: Message, _ via: Via) {
     if case .none = context.best {
       context.best = .received(message, via)
-    } else if Self.rank(message.status) < Self.rank(context.best.status) {
+    } else if Self.rank(message.status) < Self.rank(context.best) {
       if case .received(let other, _) = context.best { transactions.pool.put(other) }
       context.best = .received(message, via)
     } else {
@@ -97,10 +110,16 @@ extension ServerCore {
   private func keepBetter(_ context: ResponseContext, local status: Int) {
     if case .none = context.best {
       context.best = .local(status: status)
-    } else if Self.rank(status) < Self.rank(context.best.status) {
+    } else if Self.rank(.local(status: status)) < Self.rank(context.best) {
       if case .received(let other, _) = context.best { transactions.pool.put(other) }
       context.best = .local(status: status)
     }
+  }
+
+  /// What a target said of itself tells the caller more than that another can't be reached.
+  private static func rank(_ best: ResponseContext.Best) -> Int {
+    if case .local(480) = best { return 4_800 }
+    return rank(best.status)
   }
 
   private static func rank(_ status: Int) -> Int {

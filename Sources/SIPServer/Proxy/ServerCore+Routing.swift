@@ -69,7 +69,7 @@ extension ServerCore {
         ResponseContext.Target(uri: uri, hop: hop, q: 1_000))
       tryTargets(context, now, &actions)
     } else if let domain {
-      let query = queries.insert(.targets(context: context.handle))
+      let query = open(.targets(context: context.handle), now)
       ask(query, inquiry.uri, domain, text, &actions)
     }
   }
