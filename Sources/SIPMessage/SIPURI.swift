@@ -101,7 +101,9 @@ public struct SIPURI: Sendable, Equatable {
   private mutating func readUser(_ text: Span<UInt8>, _ start: Int, _ end: Int) throws(ParseError) -> Int {
     guard let at = text.first(UInt8(ascii: "@"), in: start..<end) else { return start }
     let userEnd = text.run(escaped: start, at, of: .user)
-    guard userEnd > start, userEnd == at || text[userEnd] == UInt8(ascii: ":") else { throw ParseError(.uri, at: start) }
+    guard userEnd > start, userEnd == at || text[userEnd] == UInt8(ascii: ":") else {
+      throw ParseError(.uri, at: start)
+    }
     user = ByteRange(start, userEnd)
     if userEnd < at {
       guard text.allEscaped(userEnd + 1..<at, in: .password) else { throw ParseError(.uri, at: userEnd) }
