@@ -244,7 +244,8 @@ extension ServerCore {
     // The same ACK gets the same branch each time it comes, and none that names a transaction.
     scratch.removeAll(keepingCapacity: true)
     scratch.append(bytes.span.extracting(inquiry.via.range.positions))
-    let word = hashing.shortMAC(scratch.span)
+    let octets = scratch
+    let word = hashing.shortMAC(octets.span)
     let target = ResponseContext.Target(uri: uri, hop: hop, q: 1_000)
     append(
       inquiry.message, via: inquiry.via, from: inquiry.flow, to: target,
