@@ -52,17 +52,15 @@ public struct Via: Sendable, Equatable {
     self.range = ByteRange(Int(range.start), last)
   }
 
-  /// `SIP / 2.0 / TLS` with white space where the grammar allows it.
+  /// `SIP / 2.0 / TLS` with white space where the grammar allows it. Name and version may be any tokens (RFC 3261 §25.1): a request of a
+  /// version that we lack is still to be answered.
   private mutating func readProtocol(_ text: Span<UInt8>, _ start: Int, _ end: Int) throws(ParseError) -> Int {
     var position = start
     for part in 0..<3 {
       let partEnd = text.run(position, end, of: .token)
       let name = text.extracting(position..<partEnd)
-      switch part {
-      case 0: guard name.equalsIgnoringCase("sip") else { throw ParseError(.via, at: position) }
-      case 1: guard name.equals("2.0") else { throw ParseError(.via, at: position) }
-      default:
-        guard partEnd > position else { throw ParseError(.via, at: position) }
+      guard partEnd > position else { throw ParseError(.via, at: position) }
+      if part == 2 {
         for known in TransportProtocol.allCases where name.equalsIgnoringCase(known.name) { transport = .known(known) }
         guard partEnd < end, text[partEnd].isLinearSpace else { throw ParseError(.via, at: partEnd) }
         return text.skipSpace(partEnd, end)
