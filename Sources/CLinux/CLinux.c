@@ -60,6 +60,14 @@ int clinux_random(void *buffer, size_t length) {
   return 0;
 }
 
+ptrdiff_t clinux_read_at(int descriptor, void *buffer, size_t length, int64_t offset) {
+  ptrdiff_t count;
+  do {
+    count = pread(descriptor, buffer, length, offset);
+  } while (count < 0 && errno == EINTR);
+  return count < 0 ? -errno : count;
+}
+
 ptrdiff_t clinux_read(int descriptor, void *buffer, size_t length) {
   ssize_t count;
   do count = read(descriptor, buffer, length);
@@ -76,6 +84,11 @@ ptrdiff_t clinux_write(int descriptor, const void *buffer, size_t length) {
 
 // Linux frees the number even when close is interrupted: never repeat it.
 void clinux_close(int descriptor) { close(descriptor); }
+
+int clinux_spare(void) {
+  int descriptor = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  return descriptor < 0 ? -errno : descriptor;
+}
 
 static int set_flag(int descriptor, int get, int set, int flag, bool on) {
   int flags = fcntl(descriptor, get);

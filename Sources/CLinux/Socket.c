@@ -180,6 +180,8 @@ int clinux_set_abortive_close(int descriptor) {
   return setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &linger, sizeof linger) < 0 ? -errno : 0;
 }
 
+int clinux_shutdown_write(int descriptor) { return shutdown(descriptor, SHUT_WR) < 0 ? -errno : 0; }
+
 int clinux_set_error_queue(int descriptor, int family) {
   return family == 4 ? set_option(descriptor, IPPROTO_IP, IP_RECVERR, 1)
                      : set_option(descriptor, IPPROTO_IPV6, IPV6_RECVERR, 1);

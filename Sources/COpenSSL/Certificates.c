@@ -40,10 +40,15 @@ static int copy_out(BIO *source, char *buffer, int size) {
   return length < 0 ? 0 : length;
 }
 
+// The form of RFC 2253 §2, but with UTF-8 as it is.
+static const unsigned long name_form = ASN1_STRFLGS_ESC_2253 | ASN1_STRFLGS_ESC_CTRL | ASN1_STRFLGS_UTF8_CONVERT |
+                                       ASN1_STRFLGS_DUMP_UNKNOWN | ASN1_STRFLGS_DUMP_DER | XN_FLAG_SEP_COMMA_PLUS |
+                                       XN_FLAG_DN_REV | XN_FLAG_FN_SN | XN_FLAG_DUMP_UNKNOWN_FIELDS;
+
 static int print_name(X509_NAME *name, char *buffer, int size) {
   BIO *output = BIO_new(BIO_s_mem());
   if (output == NULL) return 0;
-  X509_NAME_print_ex(output, name, 0, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB);
+  X509_NAME_print_ex(output, name, 0, name_form);
   return copy_out(output, buffer, size);
 }
 

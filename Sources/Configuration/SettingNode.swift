@@ -50,6 +50,19 @@ public indirect enum SettingNode: Sendable, Equatable {
     }
   }
 
+  /// What stands at a path of keys and indices, such as `["listen", "0"]`; nil when nothing does.
+  public subscript(path: [String]) -> SettingNode? {
+    guard let first = path.first else { return self }
+    let rest = Array(path.dropFirst())
+    switch self {
+    case .scalar: return nil
+    case .sequence(let items, _):
+      guard let index = Int(first), items.indices.contains(index) else { return nil }
+      return items[index][rest]
+    case .mapping(let pairs, _): return pairs.first { $0.key == first }?.value[rest]
+    }
+  }
+
   /// Whether nothing was written: no value after the key, `~` or `null` without quotes.
   public var isNull: Bool {
     guard case .scalar(let text, false, _) = self else { return false }

@@ -81,8 +81,8 @@ extension TextRule {
     return !(labels.last?.utf8.allSatisfy { $0.decimalDigit != nil } ?? true)
   }
 
-  /// The host in the form of a SIP URI; nil when the text is none.
-  static func readHost(_ text: String) -> String? {
+  /// The host in the form of a SIP URI: a name in small letters, an address, IPv6 in brackets; nil when the text is none.
+  public static func readHost(_ text: String) -> String? {
     let inner = text.hasPrefix("[") && text.hasSuffix("]") ? String(text.dropFirst().dropLast()) : text
     if let address = IPAddress(inner), address.family == .v6 || inner == text {
       var octets: [UInt8] = []
@@ -93,7 +93,7 @@ extension TextRule {
   }
 
   /// Host and, where given, port from 1; nil when the text is neither form.
-  static func readHostAndPort(_ text: String) -> (host: String, port: UInt16?)? {
+  public static func readHostAndPort(_ text: String) -> (host: String, port: UInt16?)? {
     if let host = readHost(text) { return (host, nil) }
     guard let colon = text.lastIndex(of: ":"), let port = readPort(text[text.index(after: colon)...]), port > 0,
       let host = readHost(String(text[..<colon])), !host.hasPrefix("[") || text.hasPrefix("[")

@@ -122,6 +122,14 @@ public enum Socket {
   /// Closing resets the connection: for peers that are refused, so that no TIME-WAIT is kept for them.
   public static func setAbortiveClose(_ descriptor: Int32) { _ = clinux_set_abortive_close(descriptor) }
 
+  /// Sends no more; what was written is delivered and then an end of file.
+  public static func shutdownWrite(_ descriptor: Int32) { _ = clinux_shutdown_write(descriptor) }
+
+  /// A descriptor to be closed when one is needed badly, so that a connection can be accepted and refused.
+  public static func spare() throws(SystemError) -> Descriptor {
+    Descriptor(owning: try SystemError.check("open", clinux_spare()))
+  }
+
   /// Reads into `buffer` from `offset` to its end.
   public static func read(_ descriptor: Int32, into buffer: inout [UInt8], from offset: Int = 0) -> IOResult {
     let room = buffer.count - offset
@@ -143,11 +151,21 @@ public enum Socket {
 }
 
 /// The error numbers that are told apart, as Linux numbers them.
-enum Errno {
-  static let again: Int32 = 11
-  static let noMemory: Int32 = 12
-  static let systemFull: Int32 = 23
-  static let processFull: Int32 = 24
-  static let addressFamily: Int32 = 97
-  static let noBuffers: Int32 = 105
+public enum Errno {
+  /// EAGAIN.
+  public static let again: Int32 = 11
+  /// ENOMEM.
+  public static let noMemory: Int32 = 12
+  /// ENFILE.
+  public static let systemFull: Int32 = 23
+  /// EMFILE.
+  public static let processFull: Int32 = 24
+  /// EMSGSIZE.
+  public static let messageSize: Int32 = 90
+  /// EAFNOSUPPORT.
+  public static let addressFamily: Int32 = 97
+  /// ENOBUFS.
+  public static let noBuffers: Int32 = 105
+  /// ECONNREFUSED.
+  public static let refused: Int32 = 111
 }

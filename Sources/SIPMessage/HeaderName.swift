@@ -30,43 +30,118 @@ public enum HeaderName: UInt8, Sendable, CaseIterable {
     }
   }
 
-  // One exhaustive table by length, so that a name is compared with two candidates at most.
+  /// The first eight letters made small, the first in the lowest octet: one comparison tells most names apart.
+  private static func firstWord(_ name: Span<UInt8>) -> UInt64 {
+    var word: UInt64 = 0
+    for index in 0..<min(name.count, 8) { word |= UInt64(name[index].lowercased) << UInt64(index * 8) }
+    return word
+  }
+
+  // One table by length and first letters; the constants spell the name in the comment above them.
   private static func long(_ name: Span<UInt8>) -> HeaderName {
-    @inline(__always) func match(_ literal: StaticString, _ header: HeaderName) -> HeaderName? {
-      name.equalsIgnoringCase(literal) ? header : nil
+    @inline(__always) func tail(_ rest: StaticString, _ header: HeaderName) -> HeaderName {
+      name.extracting(8..<name.count).equalsIgnoringCase(rest) ? header : .other
     }
-    let first = name.count > 0 ? name[0].lowercased : 0
+    let word = firstWord(name)
     switch name.count {
-    case 2: return match("to", .to) ?? .other
-    case 3: return match("via", .via) ?? .other
+    case 2:
+      // to
+      if word == 0x0000_0000_0000_6F74 { return .to }
+      return .other
+    case 3:
+      // via
+      if word == 0x0000_0000_0061_6976 { return .via }
+      return .other
     case 4:
-      if first == UInt8(ascii: "f") { return match("from", .from) ?? .other }
-      if first == UInt8(ascii: "c") { return match("cseq", .cseq) ?? .other }
-      return match("path", .path) ?? match("date", .date) ?? .other
+      // from
+      if word == 0x0000_0000_6D6F_7266 { return .from }
+      // cseq
+      if word == 0x0000_0000_7165_7363 { return .cseq }
+      // path
+      if word == 0x0000_0000_6874_6170 { return .path }
+      // date
+      if word == 0x0000_0000_6574_6164 { return .date }
+      return .other
     case 5:
-      if first == UInt8(ascii: "r") { return match("route", .route) ?? .other }
-      return match("event", .event) ?? match("allow", .allow) ?? .other
-    case 6: return match("accept", .accept) ?? match("reason", .reason) ?? .other
+      // route
+      if word == 0x0000_0065_7475_6F72 { return .route }
+      // event
+      if word == 0x0000_0074_6E65_7665 { return .event }
+      // allow
+      if word == 0x0000_0077_6F6C_6C61 { return .allow }
+      return .other
+    case 6:
+      // accept
+      if word == 0x0000_7470_6563_6361 { return .accept }
+      // reason
+      if word == 0x0000_6E6F_7361_6572 { return .reason }
+      return .other
     case 7:
-      if first == UInt8(ascii: "c") { return match("call-id", .callID) ?? match("contact", .contact) ?? .other }
-      if first == UInt8(ascii: "e") { return match("expires", .expires) ?? .other }
-      return match("require", .require) ?? match("subject", .subject) ?? .other
-    case 8: return match("refer-to", .referTo) ?? .other
-    case 9: return match("supported", .supported) ?? .other
-    case 10: return match("user-agent", .userAgent) ?? .other
+      // call-id
+      if word == 0x0064_692D_6C6C_6163 { return .callID }
+      // contact
+      if word == 0x0074_6361_746E_6F63 { return .contact }
+      // expires
+      if word == 0x0073_6572_6970_7865 { return .expires }
+      // require
+      if word == 0x0065_7269_7571_6572 { return .require }
+      // subject
+      if word == 0x0074_6365_6A62_7573 { return .subject }
+      return .other
+    case 8:
+      // refer-to
+      if word == 0x6F74_2D72_6566_6572 { return .referTo }
+      return .other
+    case 9:
+      // supported
+      if word == 0x6574_726F_7070_7573 { return tail("d", .supported) }
+      return .other
+    case 10:
+      // user-agent
+      if word == 0x6567_612D_7265_7375 { return tail("nt", .userAgent) }
+      return .other
     case 11:
-      return match("min-expires", .minExpires) ?? match("unsupported", .unsupported)
-        ?? match("retry-after", .retryAfter) ?? match("max-breadth", .maxBreadth) ?? .other
+      // min-expires
+      if word == 0x6970_7865_2D6E_696D { return tail("res", .minExpires) }
+      // unsupported
+      if word == 0x726F_7070_7573_6E75 { return tail("ted", .unsupported) }
+      // retry-after
+      if word == 0x6661_2D79_7274_6572 { return tail("ter", .retryAfter) }
+      // max-breadth
+      if word == 0x6165_7262_2D78_616D { return tail("dth", .maxBreadth) }
+      return .other
     case 12:
-      if first == UInt8(ascii: "m") { return match("max-forwards", .maxForwards) ?? .other }
-      return match("content-type", .contentType) ?? match("record-route", .recordRoute) ?? .other
+      // max-forwards
+      if word == 0x7772_6F66_2D78_616D { return tail("ards", .maxForwards) }
+      // record-route
+      if word == 0x722D_6472_6F63_6572 { return tail("oute", .recordRoute) }
+      // content-type
+      if word == 0x2D74_6E65_746E_6F63 { return tail("type", .contentType) }
+      return .other
     case 13:
-      return match("authorization", .authorization) ?? match("proxy-require", .proxyRequire)
-        ?? match("service-route", .serviceRoute) ?? .other
-    case 14: return match("content-length", .contentLength) ?? .other
-    case 16: return match("www-authenticate", .wwwAuthenticate) ?? .other
-    case 18: return match("proxy-authenticate", .proxyAuthenticate) ?? .other
-    case 19: return match("proxy-authorization", .proxyAuthorization) ?? .other
+      // proxy-require
+      if word == 0x6572_2D79_786F_7270 { return tail("quire", .proxyRequire) }
+      // authorization
+      if word == 0x7A69_726F_6874_7561 { return tail("ation", .authorization) }
+      // service-route
+      if word == 0x2D65_6369_7672_6573 { return tail("route", .serviceRoute) }
+      return .other
+    case 14:
+      // content-length
+      if word == 0x2D74_6E65_746E_6F63 { return tail("length", .contentLength) }
+      return .other
+    case 16:
+      // www-authenticate
+      if word == 0x6874_7561_2D77_7777 { return tail("enticate", .wwwAuthenticate) }
+      return .other
+    case 18:
+      // proxy-authenticate
+      if word == 0x7561_2D79_786F_7270 { return tail("thenticate", .proxyAuthenticate) }
+      return .other
+    case 19:
+      // proxy-authorization
+      if word == 0x7561_2D79_786F_7270 { return tail("thorization", .proxyAuthorization) }
+      return .other
     default: return .other
     }
   }

@@ -3,31 +3,42 @@ struct OctetClass {
   private let low: UInt64
   private let high: UInt64
 
+  @inline(__always)
   private init(low: UInt64, high: UInt64) {
     self.low = low
     self.high = high
   }
 
   /// `token`
-  static let token = OctetClass(low: 0x03FF_6CA2_0000_0000, high: 0x47FF_FFFF_87FF_FFFE)
+  @inline(__always) static var token: OctetClass { OctetClass(low: 0x03FF_6CA2_0000_0000, high: 0x47FF_FFFF_87FF_FFFE) }
   /// `word`, the parts of a Call-ID
-  static let word = OctetClass(low: 0xD7FF_EFA6_0000_0000, high: 0x6FFF_FFFF_BFFF_FFFE)
+  @inline(__always) static var word: OctetClass { OctetClass(low: 0xD7FF_EFA6_0000_0000, high: 0x6FFF_FFFF_BFFF_FFFE) }
   /// `user`, with the percent sign of an escape
-  static let user = OctetClass(low: 0xABFF_FFF2_0000_0000, high: 0x47FF_FFFE_87FF_FFFE)
+  @inline(__always) static var user: OctetClass { OctetClass(low: 0xABFF_FFF2_0000_0000, high: 0x47FF_FFFE_87FF_FFFE) }
   /// `password`, with the percent sign of an escape
-  static let password = OctetClass(low: 0x23FF_7FF2_0000_0000, high: 0x47FF_FFFE_87FF_FFFE)
+  @inline(__always) static var password: OctetClass {
+    OctetClass(low: 0x23FF_7FF2_0000_0000, high: 0x47FF_FFFE_87FF_FFFE)
+  }
   /// `hostname`, with the underscore that many names have
-  static let host = OctetClass(low: 0x03FF_6000_0000_0000, high: 0x07FF_FFFE_87FF_FFFE)
+  @inline(__always) static var host: OctetClass { OctetClass(low: 0x03FF_6000_0000_0000, high: 0x07FF_FFFE_87FF_FFFE) }
   /// `paramchar`, with the percent sign of an escape
-  static let parameter = OctetClass(low: 0x07FF_EFF2_0000_0000, high: 0x47FF_FFFE_AFFF_FFFE)
+  @inline(__always) static var parameter: OctetClass {
+    OctetClass(low: 0x07FF_EFF2_0000_0000, high: 0x47FF_FFFE_AFFF_FFFE)
+  }
   /// `hname` and `hvalue` with their separators
-  static let header = OctetClass(low: 0xA7FF_EFF2_0000_0000, high: 0x47FF_FFFE_AFFF_FFFE)
+  @inline(__always) static var header: OctetClass {
+    OctetClass(low: 0xA7FF_EFF2_0000_0000, high: 0x47FF_FFFE_AFFF_FFFE)
+  }
   /// `uric`, for URIs of other schemes
-  static let uric = OctetClass(low: 0xAFFF_FFF2_0000_0000, high: 0x47FF_FFFE_87FF_FFFF)
+  @inline(__always) static var uric: OctetClass { OctetClass(low: 0xAFFF_FFF2_0000_0000, high: 0x47FF_FFFE_87FF_FFFF) }
   /// `unreserved`
-  static let unreserved = OctetClass(low: 0x03FF_6782_0000_0000, high: 0x47FF_FFFE_87FF_FFFE)
+  @inline(__always) static var unreserved: OctetClass {
+    OctetClass(low: 0x03FF_6782_0000_0000, high: 0x47FF_FFFE_87FF_FFFE)
+  }
   /// The octets of a URI scheme after its first letter
-  static let scheme = OctetClass(low: 0x03FF_6800_0000_0000, high: 0x07FF_FFFE_07FF_FFFE)
+  @inline(__always) static var scheme: OctetClass {
+    OctetClass(low: 0x03FF_6800_0000_0000, high: 0x07FF_FFFE_07FF_FFFE)
+  }
 
   /// Whether the octet is in the set.
   @inline(__always)

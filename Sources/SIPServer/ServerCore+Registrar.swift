@@ -4,11 +4,7 @@ import Structures
 
 /// REGISTER (RFC 3261 §10.3): the checks before and the answer after what `Registrar/` and `Location/` do.
 extension ServerCore {
-  /// RFC 3261 §10.3 step 1: whether the request is for this registrar: a domain of ours without a user.
-  func isRegistrar(_ inquiry: Inquiry) -> Bool {
-    isForUs(inquiry)
-  }
-
+  /// A REGISTER whose Request-URI is a domain of ours (RFC 3261 §10.3 step 1); its user part, which shouldn't be there, doesn't count.
   func receivedRegister(_ inquiry: Inquiry, _ now: Instant, _ actions: inout ServerActions) {
     let message = inquiry.message
     // RFC 3261 §10.3 step 2

@@ -76,18 +76,21 @@ extension ServerCore {
       refuse(inquiry, 403, "Flow Token Is Not Ours", &actions)
       return
     }
-    guard authorize(&inquiry, &actions) else { return }
-    if !inquiry.hasForeignRoute, inquiry.token == nil {
-      if inquiry.message.method == .register, isRegistrar(inquiry) {
-        receivedRegister(inquiry, now, &actions)
-        return
-      }
-      if inquiry.uri.user == nil, isForUs(inquiry) {
-        answerForUs(inquiry, &actions)
-        return
-      }
+    let staysHere = !inquiry.hasForeignRoute && inquiry.token == nil && isForUs(inquiry)
+    // Who asks the server for itself wants to know whether it lives; that is no secret.
+    if staysHere, inquiry.uri.user == nil, inquiry.message.method == .options {
+      answerForUs(inquiry, &actions)
+      return
     }
-    route(inquiry, now, &actions)
+    let isRegister = staysHere && inquiry.message.method == .register
+    guard authorize(&inquiry, isRegister: isRegister, &actions) else { return }
+    if isRegister {
+      receivedRegister(inquiry, now, &actions)
+    } else if staysHere, inquiry.uri.user == nil {
+      refuse(inquiry, 404, &actions)
+    } else {
+      route(inquiry, now, &actions)
+    }
   }
 
   /// Whether the Request-URI means this server or one of its domains.
@@ -105,10 +108,6 @@ extension ServerCore {
 
   /// RFC 3261 §11: what a server says of itself.
   private func answerForUs(_ inquiry: Inquiry, _ actions: inout ServerActions) {
-    guard inquiry.message.method == .options else {
-      refuse(inquiry, 404, &actions)
-      return
-    }
     if inquiry.message.has(.require) {
       refuseExtensions(inquiry, .require, &actions)
       return
@@ -129,7 +128,7 @@ extension ServerCore {
 
   /// Challenges requests whose From is in one of our domains; others are accepted only towards our domains. Returns false when the request was
   /// answered.
-  private func authorize(_ inquiry: inout Inquiry, _ actions: inout ServerActions) -> Bool {
+  private func authorize(_ inquiry: inout Inquiry, isRegister: Bool, _ actions: inout ServerActions) -> Bool {
     let message = inquiry.message
     let bytes = message.bytes
     let text = bytes.span
@@ -138,8 +137,6 @@ extension ServerCore {
       return false
     }
     inquiry.fromDomain = domain(of: from.uri, text, inquiry.flow)
-    let isRegister =
-      message.method == .register && !inquiry.hasForeignRoute && inquiry.token == nil && isRegistrar(inquiry)
     var domain = inquiry.fromDomain
     if isRegister, let to = try? message.to() { domain = self.domain(of: to.uri, text, inquiry.flow) ?? domain }
     // A request within a dialog that carries a token which we gave to this dialog's parties needs no further proof.
@@ -196,7 +193,8 @@ extension ServerCore {
     scratch.removeAll(keepingCapacity: true)
     let bytes = inquiry.message.bytes
     if let user = claimed.user { bytes.span.appendUnescaped(user, to: &scratch) }
-    let offered = authenticator.offered(to: scratch.span, domain: domain.name.span, users: users)
+    let user = scratch
+    let offered = authenticator.offered(to: user.span, domain: domain.name.span, users: users)
     authenticator.appendChallenge(
       isRegister ? .wwwAuthenticate : .proxyAuthenticate, realm: domain.realm.span, algorithms: offered, stale: isStale,
       now: unixSeconds, to: &actions.outbox.octets)

@@ -159,6 +159,11 @@ public final class ServerCore {
     endInput(now, &actions)
   }
 
+  /// Forgets nonces that nobody can use any more; to be called every second or so.
+  public func removeExpired() {
+    authenticator.removeExpired(unixSeconds)
+  }
+
   // MARK: Queries
 
   /// When ``deadlineReached(at:actions:)`` is due; nil when nothing waits.

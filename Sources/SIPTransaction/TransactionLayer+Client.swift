@@ -82,7 +82,8 @@ extension TransactionLayer {
   public func cancel(_ invite: ClientTransaction, reason: Span<UInt8>, at now: Instant, outbox: inout Outbox) {
     guard invite.isInvite, invite.cancel == nil, !invite.stored.isEmpty else { return }
     let request = pool.take()
-    request.load(invite.stored.span, limits: ParserLimits())
+    let sent = invite.stored
+    request.load(sent.span, limits: ParserLimits())
     let start = outbox.octets.count
     RequestWriter.appendCancel(of: request, reason: reason, into: &outbox.octets)
     pool.put(request)
@@ -182,11 +183,12 @@ extension TransactionLayer {
   /// RFC 3261 §17.1.1.3: the ACK to a final response other than 2xx, from the INVITE as it was sent and the To of the response.
   private func storeAck(_ client: ClientTransaction, _ response: Message) {
     let invite = pool.take()
-    invite.load(client.stored.span, limits: ParserLimits())
+    let sent = client.stored
+    invite.load(sent.span, limits: ParserLimits())
     scratch.removeAll(keepingCapacity: true)
     RequestWriter.appendAck(of: invite, to: response, into: &scratch)
     client.stored.removeAll(keepingCapacity: true)
-    client.stored.append(scratch.span)
+    client.stored += scratch
     pool.put(invite)
   }
 

@@ -223,7 +223,8 @@ extension TransactionLayer {
     else { return false }
     guard request.method == .ack else { return same(server.request.tag(of: .to), request.tag(of: .to)) }
     let response = Message()
-    response.load(server.stored.span, limits: ParserLimits())
+    let sentResponse = server.stored
+    response.load(sentResponse.span, limits: ParserLimits())
     guard let sent = response.tag(of: .to), let got = request.tag(of: .to) else { return server.stored.isEmpty }
     let (sentBytes, gotBytes) = (response.bytes, request.bytes)
     return sentBytes.span.extracting(sent.positions).equals(gotBytes.span.extracting(got.positions))

@@ -3,13 +3,14 @@
 /// Open addressing with linear probing; removal closes the gap, so there are no tombstones and a table in a steady state allocates nothing.
 /// Hashes of what peers choose must come from a keyed function (`Hasher` is one).
 public struct HashIndex: Sendable {
-  private struct Entry {
-    var hash: UInt64
-    var position: UInt32
+  @usableFromInline
+  struct Entry: Sendable {
+    @usableFromInline var hash: UInt64
+    @usableFromInline var position: UInt32
   }
 
-  private static let free = UInt32.max
-  private var entries: [Entry]
+  @inlinable static var free: UInt32 { .max }
+  @usableFromInline var entries: [Entry]
   /// How many positions are in the index.
   public private(set) var count = 0
 
@@ -40,7 +41,7 @@ public struct HashIndex: Sendable {
   }
 
   /// The first position under a hash that `matches`; nil when there is none.
-  @inline(__always)
+  @inlinable
   public func find(_ hash: UInt64, _ matches: (UInt32) -> Bool) -> UInt32? {
     let mask = entries.count - 1
     var slot = Int(truncatingIfNeeded: hash) & mask

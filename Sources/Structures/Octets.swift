@@ -74,8 +74,9 @@ extension Span where Element == UInt8 {
   @inlinable
   public func equals(_ literal: StaticString) -> Bool {
     guard count == literal.utf8CodeUnitCount else { return false }
-    return literal.withUTF8Buffer { other in
-      for index in indices where self[index] != other[index] { return false }
+    let other = literal.utf8Start
+    return withUnsafeBufferPointer { octets in
+      for index in octets.indices where octets[index] != other[index] { return false }
       return true
     }
   }
@@ -84,8 +85,9 @@ extension Span where Element == UInt8 {
   @inlinable
   public func equalsIgnoringCase(_ literal: StaticString) -> Bool {
     guard count == literal.utf8CodeUnitCount else { return false }
-    return literal.withUTF8Buffer { other in
-      for index in indices where self[index].lowercased != other[index] { return false }
+    let other = literal.utf8Start
+    return withUnsafeBufferPointer { octets in
+      for index in octets.indices where octets[index].lowercased != other[index] { return false }
       return true
     }
   }
@@ -94,16 +96,24 @@ extension Span where Element == UInt8 {
   @inlinable
   public func equals(_ other: Span<UInt8>) -> Bool {
     guard count == other.count else { return false }
-    for index in indices where self[index] != other[index] { return false }
-    return true
+    return withUnsafeBufferPointer { left in
+      other.withUnsafeBufferPointer { right in
+        for index in left.indices where left[index] != right[index] { return false }
+        return true
+      }
+    }
   }
 
   /// Whether both hold the same octets, ASCII letters compared without case.
   @inlinable
   public func equalsIgnoringCase(_ other: Span<UInt8>) -> Bool {
     guard count == other.count else { return false }
-    for index in indices where self[index].lowercased != other[index].lowercased { return false }
-    return true
+    return withUnsafeBufferPointer { left in
+      other.withUnsafeBufferPointer { right in
+        for index in left.indices where left[index].lowercased != right[index].lowercased { return false }
+        return true
+      }
+    }
   }
 
   /// The octets as text; octets that are not UTF-8 are replaced.

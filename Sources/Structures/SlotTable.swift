@@ -6,6 +6,7 @@ public struct SlotHandle: Hashable, Sendable {
   public let generation: UInt32
 
   /// A handle from its parts, for instance read back from a branch.
+  @inlinable
   public init(index: UInt32, generation: UInt32) {
     self.index = index
     self.generation = generation
@@ -38,12 +39,14 @@ public struct SlotTable<Element> {
   @usableFromInline var free: [UInt32] = []
 
   /// An empty table.
+  @inlinable
   public init() {}
 
   /// How many elements the table holds.
   @inlinable public var count: Int { slots.count - free.count }
 
   /// Stores `element` and returns the handle that names it until ``remove(_:)``.
+  @inlinable
   public mutating func insert(_ element: Element) -> SlotHandle {
     if let index = free.popLast() {
       slots[Int(index)].element = element
@@ -54,6 +57,7 @@ public struct SlotTable<Element> {
   }
 
   /// Removes and returns the element; nil when the handle is stale.
+  @inlinable
   @discardableResult
   public mutating func remove(_ handle: SlotHandle) -> Element? {
     guard contains(handle) else { return nil }
@@ -79,6 +83,7 @@ public struct SlotTable<Element> {
   }
 
   /// The handle of the element at a position; nil when the position is free.
+  @inlinable
   public func handle(at index: UInt32) -> SlotHandle? {
     guard Int(index) < slots.count, slots[Int(index)].element != nil else { return nil }
     return SlotHandle(index: index, generation: slots[Int(index)].generation)
@@ -96,6 +101,7 @@ public struct SlotTable<Element> {
   }
 
   /// Calls `body` with every handle and element, in order of position.
+  @inlinable
   public func forEach(_ body: (SlotHandle, Element) -> Void) {
     for (index, slot) in slots.enumerated() {
       if let element = slot.element {

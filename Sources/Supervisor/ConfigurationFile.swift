@@ -48,14 +48,6 @@ public struct ConfigurationFile: Sendable {
     configuration.clusterSecret = secret
   }
 
-  /// Where a listener stands in the file; nil when the file names none.
-  func position(ofListener index: Int) -> Position? {
-    guard case .mapping(let pairs, _) = bundle.settings,
-      case .sequence(let items, _)? = pairs.first(where: { $0.key == "listen" })?.value, items.indices.contains(index)
-    else { return nil }
-    return items[index].position
-  }
-
   private static var hostName: String {
     var buffer = [CChar](repeating: 0, count: 256)
     guard gethostname(&buffer, buffer.count - 1) == 0 else { return "localhost" }

@@ -178,7 +178,8 @@ public final class NodeSupervisor {
     case let error as StateDirectory.Problem: "\(error)"
     case let error as ListenerSockets.Problem:
       SettingsError(
-        file: file.bundle.file, position: file.position(ofListener: error.index), key: "listen[\(error.index)]",
+        file: file.bundle.file, position: file.bundle.settings[["listen", "\(error.index)"]]?.position,
+        key: "listen[\(error.index)]",
         problem: "\(error.listener): \(error.problem)", remedy: error.remedy
       ).description
     default: "\(error)"

@@ -7,6 +7,12 @@ public struct CertificatePair: Sendable {
   public let certificate: [UInt8]
   /// The private key (PKCS #8, RFC 5958), not encrypted.
   public let privateKey: [UInt8]
+
+  /// A pair that was read from files.
+  public init(certificate: [UInt8], privateKey: [UInt8]) {
+    self.certificate = certificate
+    self.privateKey = privateKey
+  }
 }
 
 /// A certification authority of our own, for clusters and tests that have no other.

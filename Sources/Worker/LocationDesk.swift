@@ -14,7 +14,6 @@ final class LocationDesk {
   private var location: InMemoryLocation
   private var waiting: [Answer] = []
   private var taken: [Answer] = []
-  private var nextSweep: Int64 = 0
 
   /// A desk with an empty location.
   init(unixSeconds: Int64) {
@@ -48,10 +47,8 @@ final class LocationDesk {
     return taken
   }
 
-  /// Drops what has expired, some at a time, once a second.
+  /// Drops what has expired, some at a time.
   func sweep(at unixSeconds: Int64) {
-    guard unixSeconds >= nextSweep else { return }
-    nextSweep = unixSeconds + 1
     _ = location.removeExpired(unixSeconds)
   }
 }

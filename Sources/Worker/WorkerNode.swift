@@ -17,7 +17,7 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
   let loop: EventLoop
   let core: ServerCore
   let log: Logger
-  private(set) var transport: TransportLayer?
+  let transport: TransportLayer
   private let location: LocationDesk
   private let connectionLog: ConnectionLog
   private var timer: DeadlineID?
@@ -25,7 +25,8 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
   /// Connections found gone while sending, to be told to the core when the present input is done.
   private var goneFlows: [StreamFlow] = []
   private var failedTags: [UInt64] = []
-  private var isDraining = false
+  private var drainEnd: Instant?
+  private var nextSweep = Instant(nanoseconds: 0)
 
   /// A worker for a slot; it takes connections once its listeners are added to ``transport``.
   init(
@@ -44,14 +45,31 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
       hashing: hashing, users: Users(configuration), start: loop.now, unixSeconds: unixSeconds)
     location = LocationDesk(unixSeconds: unixSeconds)
     connectionLog = ConnectionLog(log)
-    let transport = TransportLayer(
+    transport = TransportLayer(
       loop: loop,
       identity: TransportIdentity(
         node: node, slot: arguments.slot, epoch: arguments.epoch, generation: arguments.generation),
-      settings: TransportSettings(configuration), delegate: self)
-    self.transport = transport
+      settings: TransportSettings(configuration))
+    transport.delegate = self
     timer = loop.addDeadline(self)
     loop.addHook(.decide) { [unowned self] in self.decide() }
+  }
+
+  /// Does what the supervisor wants. A drain stops accepting and ends the worker when nothing is under way, or after five seconds.
+  func obey(_ order: ControlChannel.Order) {
+    switch order {
+    case .stop, .abandoned: loop.stop()
+    case .drain:
+      guard drainEnd == nil else { return }
+      drainEnd = loop.now + .seconds(5)
+      transport.stopAccepting()
+    }
+  }
+
+  /// Closes everything; the loop has ended.
+  func end() {
+    logStatistics(.info)
+    transport.closeAll()
   }
 
   // MARK: Between inputs
@@ -79,15 +97,46 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
         carryOut()
       }
     }
-    location.sweep(at: core.unixSeconds)
     guard let timer else { return }
-    if let deadline = core.nextDeadline { loop.schedule(timer, at: deadline) } else { loop.cancel(timer) }
+    loop.schedule(timer, at: min(core.nextDeadline ?? .distantFuture, nextSweep))
   }
 
   func deadlinePassed(_ deadline: DeadlineID) {
     begin()
     core.deadlineReached(at: loop.now, actions: &actions)
     carryOut()
+    if nextSweep <= loop.now { sweep() }
+  }
+
+  /// Once a second: forgets what has expired, and looks whether a drain is done.
+  private func sweep() {
+    nextSweep = loop.now + .seconds(1)
+    core.removeExpired()
+    location.sweep(at: core.unixSeconds)
+    guard let drainEnd else { return }
+    if loop.now >= drainEnd || core.holdings.serverTransactions == 0 { loop.stop() }
+  }
+
+  /// Writes what was counted and what is held.
+  func logStatistics(_ level: Logger.Level) {
+    let (counted, held, io) = (core.statistics, core.holdings, transport.counters)
+    log.log(
+      level: level,
+      """
+      statistics: requests \(counted.requestsReceived) responses \(counted.responsesReceived) \
+      forwarded requests \(counted.requestsForwarded) forwarded responses \(counted.responsesForwarded) \
+      registrations \(counted.registrationsAccepted) challenges \(counted.challenges) malformed \(counted.malformed) \
+      dropped \(counted.dropped) stray \(held.strayResponses) overloaded \(counted.overloaded + io.overloads) \
+      messages in \(io.messagesReceived) out \(io.messagesSent) accepted \(io.accepted)
+      """)
+    log.log(
+      level: level,
+      """
+      holdings: connections \(io.connections) descriptors \(loop.counters.descriptors) bindings \(location.bindingCount) \
+      client transactions \(held.clientTransactions) server transactions \(held.serverTransactions) \
+      contexts \(held.contexts) queries \(held.queries) messages \(held.messages) timers \(held.timers) \
+      registered connections \(held.connections) longest turn \(loop.counters.longestTurn)
+      """)
   }
 
   private func begin() {
@@ -97,7 +146,6 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
 
   /// Sends, asks and closes as the core ordered.
   private func carryOut() {
-    guard let transport else { return }
     let octets = actions.outbox.octets
     for transmission in actions.outbox.transmissions {
       let message = octets.span.extracting(transmission.start..<transmission.end)
@@ -157,6 +205,12 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
     begin()
     core.connectionClosed(stream, at: loop.now, actions: &actions)
     carryOut()
+  }
+
+  func transport(
+    handshakeFailed local: SocketAddress, remote: SocketAddress, isServer: Bool, because failure: HandshakeFailure
+  ) {
+    connectionLog.failed(local, remote, isServer, failure)
   }
 
   func transport(failedToSend tag: UInt64, because reason: SendFailure) {

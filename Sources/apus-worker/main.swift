@@ -1,3 +1,3 @@
 import Worker
 
-exit(status: runWorker(Array(CommandLine.arguments.dropFirst())))
+runWorker(Array(CommandLine.arguments.dropFirst()))

@@ -8,7 +8,9 @@ struct Apus: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "apus", abstract: "A SIP/TLS proxy and registrar.",
     discussion: "Exit status: 0 all went well, 1 something failed, 2 the command line or the configuration is wrong.",
-    subcommands: [Serve.self, Check.self, SettingsCommand.self])
+    subcommands: [
+      Serve.self, Check.self, SettingsCommand.self, CertificateCommand.self, UserCommand.self, VersionCommand.self,
+    ])
 
   /// Runs the command that the arguments name.
   static func main() {

@@ -19,7 +19,10 @@ struct Serve: ParsableCommand {
   var check = false
 
   func run() throws {
-    if check { return try ConfigurationCheck(path: config).run() }
+    if check {
+      var check = ConfigurationCheck(path: config)
+      return try check.run()
+    }
     let status = NodeSupervisor.serve(path: config, executable: Self.workerPath)
     if status != 0 { throw ExitCode(status) }
   }
@@ -42,7 +45,8 @@ struct Check: ParsableCommand {
   var config: String
 
   func run() throws {
-    try ConfigurationCheck(path: config).run()
+    var check = ConfigurationCheck(path: config)
+    try check.run()
   }
 }
 

@@ -7,6 +7,13 @@ enum Terminal {
     FileHandle.standardOutput.write(Data((line + "\n").utf8))
   }
 
+  /// Writes a value as JSON to standard output.
+  static func say(json value: some Encodable) throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    say(String(decoding: try encoder.encode(value), as: UTF8.self))
+  }
+
   /// Writes a line to standard error.
   static func complain(_ line: String) {
     FileHandle.standardError.write(Data((line + "\n").utf8))

@@ -61,4 +61,31 @@ struct EncodingTests {
     #expect(SettingNode(decoding: deep.encode()) == nil)
     #expect(SettingNode(decoding: [3, 0, 0, 0, 1, 0, 0, 0, 1, 255, 255, 255, 255]) == nil)
   }
+
+  @Test("whoever prints or dumps a configuration sees no secret")
+  func redaction() throws {
+    let secret = "5up3r-53cret-5up3r"
+    let users: SettingNode = ["example.test": ["alice": ["MD5": "ab5e0000000000000000000000000000"]]]
+    let bundle = ConfigurationBundle(
+      file: "apus.yaml",
+      settings: .plain([
+        ("authentication", ["users": "users.yaml"]), ("cluster", ["secret_file": "key"]),
+        ("tls", ["server": ["x": ["certificate": "server.pem", "private_key": "server.key"]]]),
+      ]),
+      facts: .init(hostName: "h", cores: 1, clusterSecret: []),
+      files: pemFiles.merging(["key": Array(secret.utf8)]) { $1 }, documents: ["users.yaml": users])
+    let configuration = try #require(bundle.resolve().configuration)
+    #expect(configuration.clusterSecret == Array(secret.utf8))
+    let table = configuration.authentication.users
+    let user = table.find(domain: Array("example.test".utf8).span, name: Array("alice".utf8).span)
+    var text = "\(configuration) \(bundle) \(configuration.tlsServer) \(configuration.tlsClient) \(table)"
+    text +=
+      String(reflecting: configuration) + String(describing: user) + String(reflecting: configuration.authentication)
+    dump([configuration as Any, bundle, configuration.tlsServer, table, user as Any], to: &text)
+    #expect(text.contains("configuration of h for example.test"))
+    // As octets, the hash starts with 171, 94, the secret with 53, 117, the key with 45, 45.
+    for trace in [secret, "53, 117", "171, 94", "- 171", "- 45", "PRIVATE", "ab5e"] {
+      #expect(!text.contains(trace), "\(trace)")
+    }
+  }
 }

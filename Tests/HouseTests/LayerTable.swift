@@ -41,6 +41,11 @@ enum LayerTable {
       ["Supervisor", "Configuration", "TLSEngine", "Structures", "ArgumentParser", "Yams", "Foundation"],
       "the command line"),
     row("apus-worker", ["Worker"], "a worker process"),
+    row("CAllocationCount", [], "counts heap allocations, for `benchmarks/micro`"),
+    row(
+      "micro",
+      ["Structures", "SIPMessage", "SIPTransaction", "SIPServer", "TLSEngine", "CAllocationCount"],
+      "micro benchmarks"),
     row(
       "apus-bench",
       [
@@ -49,6 +54,9 @@ enum LayerTable {
       ],
       "load generator"),
   ]
+
+  /// Targets that lie elsewhere than in Sources: benchmarks.
+  static let outside: Set<String> = ["CAllocationCount", "micro"]
 
   /// Modules that come with the system or the toolchain: imported, but no dependency of a target.
   static let system: Set<String> = ["Foundation", "Glibc"]

@@ -112,4 +112,26 @@ struct YAMLFileTests {
     #expect(unexpected.isEmpty)
     #expect(problems.count > 5)
   }
+
+  @Test("users that are written are read again, whatever their names")
+  func users() throws {
+    let names = ["alice", "10e3", "+1555", "o\"neil\\", "null", "ünï çödé", "- a", "#x", "yes", "user name"]
+    let users = names.map { name in
+      UserFile.User(
+        domain: name == "yes" ? "127.0.0.1" : "example.test", name: name, realm: name == "alice" ? "a \"realm\"" : nil,
+        algorithms: name == "null" ? [.sha256] : nil,
+        hashes: [.md5: Array(repeating: 0x1E, count: 16), .sha256: Array(repeating: 0x10, count: 32)])
+    }
+    let tree = try YAMLFile.parse(UserFile.text(of: users), file: "users.yaml").get()
+    let read = UserFile.read(tree, file: "users.yaml")
+    // A realm with quotes can't be written into a challenge: that one is refused.
+    #expect(read.errors.map(\.key) == ["example.test.alice.realm"])
+    let expected = users.filter { $0.name != "alice" }.sorted { ($0.domain, $0.name) < ($1.domain, $1.name) }
+    #expect(read.users.map(\.name) == expected.map(\.name))
+    for (left, right) in zip(read.users, expected) {
+      #expect(left.domain == right.domain)
+      #expect(left.hashes == right.hashes)
+      #expect(left.algorithms == right.algorithms)
+    }
+  }
 }

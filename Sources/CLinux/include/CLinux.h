@@ -85,11 +85,17 @@ int clinux_port_taken(const struct clinux_address *address, bool stream);
 
 // read, write and close, repeated when a signal interrupts; a socket's write raises no SIGPIPE.
 ptrdiff_t clinux_read(int descriptor, void *buffer, size_t length);
+/// Reads at an offset; the count, 0 at the end, or -errno.
+ptrdiff_t clinux_read_at(int descriptor, void *buffer, size_t length, int64_t offset);
 ptrdiff_t clinux_write(int descriptor, const void *buffer, size_t length);
 ptrdiff_t clinux_receive(int descriptor, void *buffer, size_t length);
 ptrdiff_t clinux_send(int descriptor, const void *buffer, size_t length);
 ptrdiff_t clinux_send_to(int descriptor, const void *buffer, size_t length, const struct clinux_address *address);
 void clinux_close(int descriptor);
+// Sends no more; the peer reads an end of file.
+int clinux_shutdown_write(int descriptor);
+// A descriptor of no use but to be closed when one is needed badly.
+int clinux_spare(void);
 
 // Takes one error report: 1 with the address of the peer that it concerns and its errno, 0 when there is none.
 int clinux_error_queue(int descriptor, struct clinux_address *peer, int *error);

@@ -122,7 +122,8 @@ public final class Authenticator {
       guard found.quality == .auth || found.quality == .none && algorithm == .md5 else { continue }
       user.removeAll(keepingCapacity: true)
       octets.appendUnquoted(found.username, to: &user)
-      if offered(to: user.span, domain: domain, users: users).contains(algorithm) { return found }
+      let name = user
+      if offered(to: name.span, domain: domain, users: users).contains(algorithm) { return found }
     }
     user.removeAll(keepingCapacity: true)
     return nil
@@ -135,7 +136,8 @@ public final class Authenticator {
   ) -> Bool {
     guard let algorithm = credentials.algorithm else { return false }
     text.removeAll(keepingCapacity: true)
-    let isKnown = users.appendHA1(domain: domain, user: user.span, algorithm: algorithm, to: &text)
+    let name = user
+    let isKnown = users.appendHA1(domain: domain, user: name.span, algorithm: algorithm, to: &text)
     if !isKnown { text.append(contentsOf: repeatElement(UInt8(ascii: "0"), count: algorithm.length * 2)) }
     let ha1Length = text.count
     // H(A2) is computed behind HA1 and then replaced by what goes between them.
@@ -155,10 +157,10 @@ public final class Authenticator {
       octets.appendUnquoted(credentials.qop, to: &text)
       text.append(UInt8(ascii: ":"))
     }
-    text.append(hexadecimal: digest.span)
+    appendDigest()
     hash(algorithm, from: 0)
     text.removeAll(keepingCapacity: true)
-    text.append(hexadecimal: digest.span)
+    appendDigest()
     let expected = text
     let isEqual = hashing.equalInConstantTime(expected.span, octets.extracting(credentials.response.positions))
     return isEqual && isKnown
@@ -189,5 +191,11 @@ public final class Authenticator {
     uri.appendAddressOfRecord(octets, to: &text)
     target.appendAddressOfRecord(octets, to: &digest)
     return text == digest
+  }
+
+  /// Appends the last hash to the text, in hexadecimal.
+  private func appendDigest() {
+    let octets = digest
+    text.append(hexadecimal: octets.span)
   }
 }

@@ -107,7 +107,8 @@ extension ServerCore {
     _ output: inout [UInt8]
   ) {
     let caller = NextHop(destination: .flow(source.id), transport: source.transport, listener: source.listener)
-    let isSecureThere = target.uri.span.count > 5 && target.uri.span.extracting(0..<5).equalsIgnoringCase("sips:")
+    let contact = target.uri
+    let isSecureThere = contact.count > 5 && contact.span.extracting(0..<5).equalsIgnoringCase("sips:")
     appendRecordRoute(as: target.hop, leadingTo: caller, callerRecord, isSecure: isSecureThere, &output)
     var callee: [UInt8] = []
     let bytes = request.bytes
@@ -244,7 +245,8 @@ extension ServerCore {
     // The same ACK gets the same branch each time it comes, and none that names a transaction.
     scratch.removeAll(keepingCapacity: true)
     scratch.append(bytes.span.extracting(inquiry.via.range.positions))
-    let word = hashing.shortMAC(scratch.span)
+    let octets = scratch
+    let word = hashing.shortMAC(octets.span)
     let target = ResponseContext.Target(uri: uri, hop: hop, q: 1_000)
     append(
       inquiry.message, via: inquiry.via, from: inquiry.flow, to: target,

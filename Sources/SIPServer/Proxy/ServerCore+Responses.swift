@@ -238,7 +238,8 @@ extension ServerCore {
     } else if context.isAnswered {
       scratch.append("Reason: SIP;cause=200;text=\"Call completed elsewhere\"\r\n")
     }
-    transactions.cancel(invite, reason: scratch.span, at: now, outbox: &actions.outbox)
+    let lines = scratch
+    transactions.cancel(invite, reason: lines.span, at: now, outbox: &actions.outbox)
     // RFC 3261 §9.1: if no final response comes within 64*T1 the INVITE counts as cancelled.
     context.branches[index].deadline = now.adding(nanoseconds: settings.timers.timeoutNanoseconds)
     scheduleTimerC(context)

@@ -57,8 +57,7 @@ struct Bench {
   }
 
   /// Parse and check an INVITE, and write it as it goes to its target.
-  mutating func parseAndForward() {
-    let invite = messages.invite
+  mutating func parseAndForward(_ invite: [UInt8]) {
     message.load(invite.span, limits: limits)
     guard message.check() == nil, let via = try? message.topVia() else { return }
     actions.removeAll()
@@ -89,18 +88,22 @@ struct Bench {
 func run() throws {
   let arguments = CommandLine.arguments
   guard arguments.count == 3, let rounds = Int(arguments[2]) else {
-    print("usage: micro parse-forward|relay-message ROUNDS")
+    print("usage: micro parse-forward|parse-forward-record-route|relay-message ROUNDS")
     return
   }
   var bench = try Bench()
-  for round in 0..<100 { arguments[1] == "relay-message" ? bench.relayMessage(round) : bench.parseAndForward() }
-  let before = allocation_count()
-  for round in 100..<100 + rounds {
-    arguments[1] == "relay-message" ? bench.relayMessage(round) : bench.parseAndForward()
+  let (invite, reinvite) = (bench.messages.invite, bench.messages.reinvite)
+  var before: UInt64 = 0
+  for round in 0..<100 + rounds {
+    if round == 100 { before = allocation_count() }
+    switch arguments[1] {
+    case "relay-message": bench.relayMessage(round)
+    case "parse-forward-record-route": bench.parseAndForward(invite)
+    default: bench.parseAndForward(reinvite)
+    }
   }
   let allocations = Double(allocation_count() - before) / Double(rounds)
-  print("allocations \(allocations)")
-  print("octets \(bench.actions.outbox.octets.count) held \(bench.core.holdings.messages)")
+  print("allocations \(allocations) octets \(bench.actions.outbox.octets.count) held \(bench.core.holdings.messages)")
 }
 
 try run()

@@ -1,0 +1,86 @@
+import Reactor
+import Structures
+import TLSEngine
+
+/// From the socket to a connection that can be used.
+extension Connection {
+  /// Takes up an accepted connection, or one that the kernel is opening.
+  func start() throws(SystemError) {
+    deadline = layer.loop.addDeadline(self)
+    try layer.loop.register(number, state == .connecting ? .writable : .readable, handler: self)
+    if state == .connecting {
+      deadlines.connect = layer.loop.now + layer.settings.connectTime
+      arm()
+    } else {
+      layer.setOptions(number)
+      beginTLSOrOpen()
+    }
+  }
+
+  func finishConnecting() {
+    if let error = Socket.pendingError(number) { return end(.system(error.code)) }
+    deadlines.connect = .distantFuture
+    layer.setOptions(number)
+    if let local = try? Socket.localAddress(number) { flow = flow.with(local: local, isVerified: false) }
+    beginTLSOrOpen()
+  }
+
+  private func beginTLSOrOpen() {
+    guard let context else { return open(tls: nil) }
+    do {
+      session = try TLSSession(context, descriptor: number, peerName: key.map { $0.name ?? "\($0.remote.address)" })
+    } catch {
+      return fail(error)
+    }
+    state = .handshaking
+    deadlines.handshake = layer.loop.now + layer.settings.handshakeTime
+    arm()
+    // A client speaks first.
+    wantsWrite = !isAccepted
+    updateInterest()
+  }
+
+  func stepHandshake() {
+    // Established traffic first: a step that doesn't fit into this turn is done in the next, for the socket stays ready.
+    guard let session, layer.mayStepHandshake() else { return }
+    let start = System.monotonicNow
+    let step = session.handshake()
+    layer.noteHandshakeWork(System.monotonicNow - start)
+    switch step {
+    case .done:
+      deadlines.handshake = .distantFuture
+      wantsWrite = false
+      layer.endHandshake(self)
+      open(tls: session.facts)
+    case .wantRead, .wantWrite:
+      wantsWrite = step == .wantWrite
+      updateInterest()
+    case .failed(let error): fail(error)
+    }
+  }
+
+  private func fail(_ error: TLSError) {
+    layer.counters.handshakeFailures[Int(error.kind.rawValue)] += 1
+    end(.tls(error))
+  }
+
+  private func open(tls: TLSFacts?) {
+    state = .open
+    flow = flow.with(local: flow.local, isVerified: tls?.isVerified ?? false)
+    layer.counters.opened += 1
+    if isAccepted { deadlines.firstMessage = layer.loop.now + layer.settings.firstMessageTime }
+    touch()
+    arm()
+    updateInterest()
+    if output.count > 0 { queueForFlush() }
+    let facts = ConnectionFacts(isAccepted: isAccepted, profile: key?.profile, peerName: key?.name, tls: tls)
+    layer.delegate?.transport(opened: flow, facts: facts)
+  }
+}
+
+extension Flow {
+  func with(local: SocketAddress, isVerified: Bool) -> Flow {
+    Flow(
+      id: id, transport: transport, listener: listener, local: local, remote: remote, isVerified: isVerified)
+  }
+}

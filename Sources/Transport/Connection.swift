@@ -1,0 +1,155 @@
+import Reactor
+import SIPMessage
+import Structures
+import TLSEngine
+
+/// One TCP or TLS connection, accepted or opened; owned by the ``TransportLayer`` until its end.
+///
+///     connecting ─► handshaking ─► open ─► flushing ─► draining ─► closed
+///         └──────────────┴───────────┴─────────┴─────────────────────┘
+///
+/// Connecting is for those that we open, handshaking for TLS. Flushing sends what waits; draining lets the peer close, so
+/// that what it still sends doesn't reset the connection and take our last message with it.
+final class Connection: EventHandler, DeadlineOwner {
+  enum State: Hashable {
+    case connecting
+    case handshaking
+    case open
+    case flushing(CloseReason)
+    case draining
+    case closed
+  }
+
+  /// What a connection that we opened is found by: nobody may get one to the same address that was verified for another name
+  /// or under another profile.
+  struct Key: Hashable {
+    let transport: TransportProtocol
+    let remote: SocketAddress
+    let profile: String
+    let name: String?
+  }
+
+  let layer: TransportLayer
+  let id: UInt64
+  /// Nil for an accepted connection.
+  let key: Key?
+  let context: TLSContext?
+  let number: Int32
+  var descriptor: Descriptor?
+  var state: State
+  var flow: Flow
+  var session: TLSSession?
+
+  var framer: StreamFramer
+  /// The first octets of a message of which the rest hasn't come.
+  var input: [UInt8] = []
+  var output = OutputQueue()
+  /// TLS can't go on before the socket is writable.
+  var wantsWrite = false
+  /// The peer doesn't read, so we don't either.
+  var isSuspended = false
+  /// Stands in the layer's list of those that are flushed at the end of the turn.
+  var isQueuedForFlush = false
+  /// The peer sends no more: closed at the end of the turn, after what the turn brings was sent.
+  var hasEnded = false
+  /// Counts among the handshakes under way.
+  var countsAsHandshake = false
+
+  var deadline: DeadlineID?
+  var deadlines = ConnectionDeadlines()
+
+  init(
+    layer: TransportLayer, id: UInt64, key: Key?, state: State, flow: Flow, descriptor: consuming Descriptor,
+    context: TLSContext?
+  ) {
+    self.layer = layer
+    self.id = id
+    self.key = key
+    self.state = state
+    self.flow = flow
+    self.context = context
+    number = descriptor.number
+    self.descriptor = consume descriptor
+    framer = StreamFramer(
+      maximumHead: layer.settings.maximumHead, maximumMessage: min(layer.settings.maximumMessage, 65_535))
+    layer.counters.connectionObjects += 1
+  }
+
+  deinit { layer.counters.connectionObjects -= 1 }
+
+  /// Whether it is one that the peer opened.
+  var isAccepted: Bool { key == nil }
+
+  /// Whether messages can be queued; also after the peer's last octet, for the rest of the turn.
+  var takesMessages: Bool {
+    switch state {
+    case .connecting, .handshaking, .open: true
+    case .flushing, .draining, .closed: false
+    }
+  }
+
+  // MARK: Events
+
+  func ready(_ events: Events) {
+    switch state {
+    case .connecting: finishConnecting()
+    case .handshaking: stepHandshake()
+    case .open: readyWhileOpen(events)
+    case .flushing(let reason):
+      if events.isDisjoint(with: [.hangup, .error]) { flush() } else { end(reason) }
+    case .draining: drain()
+    case .closed: break
+    }
+  }
+
+  private func readyWhileOpen(_ events: Events) {
+    let readsAfterWrite = wantsWrite
+    if events.contains(.writable) {
+      wantsWrite = false
+      flush()
+    }
+    guard state == .open else { return }
+    let isBroken = !events.isDisjoint(with: [.hangup, .error])
+    if isSuspended {
+      // Nothing is read, so nothing else would tell.
+      if isBroken { end(Socket.pendingError(number).map { .system($0.code) } ?? .peerClosed) }
+    } else if isBroken || events.contains(.readable) || readsAfterWrite {
+      read()
+    }
+  }
+
+  func deadlinePassed(_: DeadlineID) {
+    deadlines.scheduled = .distantFuture
+    guard let due = deadlines.due(layer.loop.now) else { return arm() }
+    layer.counters.deadlines[Int(due.rawValue)] += 1
+    session?.shutdown()
+    end(.deadline(due))
+  }
+
+  /// Sets the loop's deadline to the earliest of ours, unless it is earlier already.
+  func arm() {
+    guard let deadline, deadlines.earliest < deadlines.scheduled else { return }
+    deadlines.scheduled = deadlines.earliest
+    layer.loop.schedule(deadline, at: deadlines.scheduled)
+  }
+
+  func touch() {
+    guard let idleTime = layer.settings.idleTime else { return }
+    deadlines.idle = layer.loop.now + idleTime
+  }
+
+  func updateInterest() {
+    var interest: Events = []
+    switch state {
+    case .connecting: interest = .writable
+    case .handshaking: interest = wantsWrite ? .writable : .readable
+    case .open:
+      if !isSuspended, !hasEnded { interest = .readable }
+      if wantsWrite || output.count > 0 { interest.insert(.writable) }
+    case .flushing: interest = .writable
+    case .draining: interest = .readable
+    case .closed: return
+    }
+    layer.loop.modify(number, interest)
+  }
+}

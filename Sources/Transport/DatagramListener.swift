@@ -1,0 +1,122 @@
+import Reactor
+import Structures
+
+/// One bound UDP socket: receives in batches, sends at once.
+final class DatagramListener: EventHandler {
+  let index: UInt16
+  let local: SocketAddress
+  private let layer: TransportLayer
+  private let descriptor: Descriptor
+  private let batch: DatagramBatch
+  private var recent = RecentDatagrams()
+
+  init(layer: TransportLayer, descriptor: consuming Descriptor, index: UInt16) throws(SystemError) {
+    self.layer = layer
+    self.index = index
+    batch = try DatagramBatch()
+    self.descriptor = consume descriptor
+    try Socket.adopt(self.descriptor.number)
+    local = try Socket.localAddress(self.descriptor.number)
+    try Socket.setErrorQueue(self.descriptor.number, family: local.address.family)
+    try layer.loop.register(self.descriptor.number, .readable, handler: self)
+  }
+
+  func stop() { layer.loop.unregister(descriptor.number) }
+
+  func ready(_ events: Events) {
+    if events.contains(.error) { takeErrors() }
+    guard events.contains(.readable) else { return }
+    switch batch.receive(descriptor.number) {
+    case .octets(let count): for position in 0..<count { receive(position) }
+    case .wouldBlock, .endOfFile: break
+    // The error of an earlier send; the next turn reads on.
+    case .failed: takeErrors()
+    }
+  }
+
+  private func receive(_ position: Int) {
+    guard let remote = batch.sender(position) else { return }
+    batch.withDatagram(position) { octets in
+      layer.counters.octetsReceived += UInt64(octets.count)
+      if Self.isKeepAlive(octets) {
+        layer.counters.keepAlives += 1
+        return
+      }
+      layer.counters.messagesReceived += 1
+      let flow = Flow(
+        id: .datagram(name(remote)), transport: .udp, listener: index, local: local, remote: remote,
+        isVerified: false)
+      layer.delegate?.transport(received: octets, over: flow)
+    }
+  }
+
+  /// Line breaks and zeros are what clients send to keep a NAT binding alive.
+  private static func isKeepAlive(_ octets: Span<UInt8>) -> Bool {
+    for index in octets.indices where octets[index] != 0x0D && octets[index] != 0x0A && octets[index] != 0 {
+      return false
+    }
+    return true
+  }
+
+  private func name(_ remote: SocketAddress) -> DatagramFlow {
+    DatagramFlow(node: layer.identity.node, listener: index, remote: remote)
+  }
+
+  func send(_ octets: Span<UInt8>, to remote: SocketAddress, tag: UInt64) {
+    var result = Socket.send(descriptor.number, octets, to: remote)
+    if case .failed(let code) = result, code != Errno.messageSize {
+      // It may be the error of an earlier datagram to somebody else.
+      takeErrors()
+      result = Socket.send(descriptor.number, octets, to: remote)
+    }
+    switch result {
+    case .octets:
+      layer.counters.octetsSent += UInt64(octets.count)
+      if tag != 0 { recent.note(tag, to: remote, at: layer.loop.now) }
+    case .wouldBlock, .endOfFile: layer.counters.datagramsDropped += 1
+    case .failed(let code):
+      layer.counters.datagramsDropped += 1
+      if tag != 0 { layer.queueFailure(tag, .unreachable(code)) }
+    }
+  }
+
+  /// RFC 3261 §18.4: what ICMP says of a host, network, port or protocol is passed on.
+  private func takeErrors() {
+    while let (peer, code) = Socket.takeDatagramError(descriptor.number) {
+      guard let peer, code != 0, code != Errno.messageSize else { continue }
+      layer.counters.datagramsRefused += 1
+      recent.take(for: peer, at: layer.loop.now) { layer.queueFailure($0, .unreachable(code)) }
+      layer.delegate?.transport(datagramRefused: name(peer))
+    }
+  }
+}
+
+/// The last tagged datagrams, so that an ICMP error can be told to whoever sent what it is about.
+struct RecentDatagrams {
+  private struct Entry {
+    var tag: UInt64 = 0
+    var remote = SocketAddress(IPAddress(v4: 0), port: 0)
+    var time = Instant(nanoseconds: 0)
+  }
+
+  private static let capacity = 256
+  /// An error that comes later than this is about something else.
+  private static let lifetime = Duration.seconds(4)
+
+  private var entries = [Entry](repeating: Entry(), count: capacity)
+  private var next = 0
+
+  mutating func note(_ tag: UInt64, to remote: SocketAddress, at now: Instant) {
+    entries[next] = Entry(tag: tag, remote: remote, time: now)
+    next = (next + 1) % Self.capacity
+  }
+
+  /// Calls `body` with the tags that were sent to `remote` lately, each once.
+  mutating func take(for remote: SocketAddress, at now: Instant, _ body: (UInt64) -> Void) {
+    for index in entries.indices where entries[index].tag != 0 && entries[index].remote == remote {
+      let entry = entries[index]
+      entries[index].tag = 0
+      if now - entry.time <= Self.lifetime { body(entry.tag) }
+    }
+  }
+}

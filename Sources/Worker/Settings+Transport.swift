@@ -1,0 +1,69 @@
+import Configuration
+import TLSEngine
+import Transport
+
+extension TransportSettings {
+  /// The transport's settings from the node's configuration.
+  init(_ configuration: NodeConfiguration) {
+    self.init()
+    let (limits, timeouts) = (configuration.limits, configuration.timeouts)
+    handshakeTime = timeouts.handshake
+    firstMessageTime = timeouts.firstMessage
+    messageTime = timeouts.message
+    sendTime = timeouts.send
+    connectTime = timeouts.connect
+    idleTime = timeouts.idle
+    userTimeout = timeouts.tcpUserTimeout
+    keepAliveIdle = timeouts.tcpKeepalive
+    maximumConnections = limits.connections
+    maximumConnectionsPerAddress = limits.connectionsPerAddress
+    maximumHandshakes = limits.handshakes
+    maximumHandshakesPerAddress = limits.handshakesPerAddress
+    maximumQueuedBytes = limits.outputQueue
+    maximumHead = limits.headerSize
+    maximumMessage = limits.messageSize
+  }
+}
+
+extension TLSSettings {
+  /// A server profile.
+  init(_ profile: TLSServerProfile, name: String) {
+    self.init()
+    self.profile = name
+    chain = profile.certificatePEM
+    privateKey = profile.privateKeyPEM
+    authorities = profile.caListPEM
+    verification =
+      switch profile.verifyClient {
+      case .off: .off
+      case .optional: .optional
+      case .require: .required
+      }
+    minimumVersion = TLSProtocolVersion(profile.minimumVersion)
+    maximumVersion = TLSProtocolVersion(profile.maximumVersion)
+    cipherList = profile.cipherList
+    cipherSuites = profile.ciphersuites
+  }
+
+  /// A client profile.
+  init(_ profile: TLSClientProfile, name: String) {
+    self.init()
+    self.profile = name
+    chain = profile.certificatePEM
+    privateKey = profile.privateKeyPEM
+    authorities = profile.caListPEM
+    verification = profile.verifyCertificate ? .required : .off
+    minimumVersion = TLSProtocolVersion(profile.minimumVersion)
+    maximumVersion = TLSProtocolVersion(profile.maximumVersion)
+  }
+}
+
+extension TLSProtocolVersion {
+  init(_ version: TLSVersion) {
+    self =
+      switch version {
+      case .v12: .v12
+      case .v13: .v13
+      }
+  }
+}
