@@ -43,7 +43,10 @@ final class TestNode {
 
   static let start: Int64 = 1_790_000_000
 
-  init(seed: UInt64 = 1, users: TestUsers = TestUsers(), _ change: (inout ServerSettings) -> Void = { _ in }) {
+  init(
+    seed: UInt64 = 1, users: TestUsers = TestUsers(), hashing: any Hashing = TestHashing(),
+    _ change: (inout ServerSettings) -> Void = { _ in }
+  ) {
     random = SplitMix(seed: seed)
     self.users = users
     let listeners = [
@@ -63,7 +66,7 @@ final class TestNode {
     core = ServerCore(
       settings: settings,
       identity: Branch(node: 7, slot: 0, generation: 1, transaction: SlotHandle(index: 0, generation: 0)),
-      hashing: TestHashing(), users: users, start: now, unixSeconds: Self.start + 1)
+      hashing: hashing, users: users, start: now, unixSeconds: Self.start + 1)
   }
 
   static func listener(_ transport: TransportProtocol, _ address: String) -> ServerSettings.Listener {
