@@ -192,7 +192,9 @@ private final class RandomStory {
       let connections = phones.map(\.peer) + Set(calls.values.map(\.connection)).subtracting(phones.map(\.peer))
       for connection in connections {
         for message in node.received(by: connection) {
-          if loses, connection.flow.transport == .udp, chance(20) { continue }
+          // A 2xx is for its sender to repeat, who may be gone before he can.
+          let isAccepted = message.hasPrefix("SIP/2.0 2")
+          if loses, connection.flow.transport == .udp, !isAccepted, chance(20) { continue }
           isQuiet = false
           if message.hasPrefix("SIP/2.0") {
             heardResponse(message)

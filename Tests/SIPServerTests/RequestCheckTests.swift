@@ -162,6 +162,21 @@ struct RequestCheckTests {
     #expect(answers.map { TestNode.start($0).prefix(11) } == (name == "Via" ? [] : ["SIP/2.0 400"]))
   }
 
+  @Test("a datagram that ends within a line is cut off, also within a folded one")
+  func cutOff() {
+    for end in ["X", "X: y", "X: y\r\n z", "X: y\r\n z\r\n ", "X: y\r\n z\r"] {
+      let node = TestNode()
+      let (alice, bob) = (node.peer("alice", .udp), node.peer("bob"))
+      node.register("bob", bob)
+      let head = TestNode.wire(node.request("MESSAGE", from: alice)).replacing("\r\n\r\n", with: "\r\n")
+      node.send(octets: Array((head + end).utf8), from: alice)
+      node.settle()
+      #expect(TestNode.start(node.one(by: alice)).hasPrefix("SIP/2.0 400"))
+      #expect(node.received(by: bob).isEmpty)
+      node.expectNothingLeft()
+    }
+  }
+
   @Test("what is there twice is in the answer once")
   func twice() {
     let (answers, _) = outcome {
