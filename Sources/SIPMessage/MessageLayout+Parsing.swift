@@ -106,7 +106,10 @@ extension MessageLayout {
     var end = firstEnd
     // RFC 3261 §7.3.1: a line that begins with white space continues the one before.
     while end + 2 < text.count, text[end + 2] == 0x20 || text[end + 2] == 0x09 {
-      guard let next = lineEnd(text, end + 2) else { return text.count }
+      guard let next = lineEnd(text, end + 2) else {
+        note(.headerLine, at: end + 2)
+        return text.count
+      }
       end = next
     }
     let colon = text.first(UInt8(ascii: ":"), in: start..<firstEnd) ?? start

@@ -107,7 +107,8 @@ extension ServerCore {
     _ output: inout [UInt8]
   ) {
     let caller = NextHop(destination: .flow(source.id), transport: source.transport, listener: source.listener)
-    let isSecureThere = target.uri.span.count > 5 && target.uri.span.extracting(0..<5).equalsIgnoringCase("sips:")
+    let contact = target.uri
+    let isSecureThere = contact.count > 5 && contact.span.extracting(0..<5).equalsIgnoringCase("sips:")
     appendRecordRoute(as: target.hop, leadingTo: caller, callerRecord, isSecure: isSecureThere, &output)
     var callee: [UInt8] = []
     let bytes = request.bytes
