@@ -46,13 +46,13 @@ enum LayerTable {
       "micro",
       ["Structures", "SIPMessage", "SIPTransaction", "SIPServer", "TLSEngine", "CAllocationCount"],
       "micro benchmarks"),
+    row("CLoadGenerator", ["CLinux"], "client sockets, precise timer, /proc, OpenSSL's headers for the load generator"),
     row(
-      "apus-bench",
-      [
-        "Structures", "Reactor", "TLSEngine", "COpenSSL", "CLinux", "Logging", "ArgumentParser", "Yams",
-        "Histogram", "Foundation",
-      ],
-      "load generator"),
+      "LoadGenerator", ["Structures", "Reactor", "CLinux", "CLoadGenerator", "Histogram", "Yams"],
+      "users, scenarios and results of apus-bench; no reader or writer of the server's"),
+    row(
+      "apus-bench", ["LoadGenerator", "Structures", "ArgumentParser", "Glibc"],
+      "the load generator's command line"),
   ]
 
   /// Targets that lie elsewhere than in Sources: benchmarks.
