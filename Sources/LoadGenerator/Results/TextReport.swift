@@ -45,7 +45,7 @@ public struct TextReport {
       for percentile in [50.0, 90, 99, 99.9] {
         line += Self.leading(Self.milliseconds(histogram.valueAtPercentile(percentile)), 11)
       }
-      text += line + Self.leading(Self.milliseconds(histogram.max), 11) + "\n"
+      text += line + Self.leading(Self.milliseconds(histogram.maxRecorded), 11) + "\n"
     }
     if text.isEmpty { return "" }
     return "time (ms)       count        p50        p90        p99      p99.9        max\n" + text
