@@ -8,6 +8,14 @@ public enum HeaderName: UInt8, Sendable, CaseIterable {
   case referTo, reason
   case other
 
+  /// Whether a message may have one field of the name only, with one value.
+  var isSingle: Bool {
+    switch self {
+    case .from, .to, .callID, .cseq, .maxForwards, .contentLength, .contentType, .expires: true
+    default: false
+    }
+  }
+
   /// The name that a header line begins with, long or compact, letters of either case (RFC 3261 §7.3.1, §7.3.3).
   init(_ name: Span<UInt8>) {
     self.init(name, 0, name.count)

@@ -126,6 +126,15 @@ extension Span where Element == UInt8 {
     return index
   }
 
+  /// Whether the range is a token. Most are letters, digits and hyphens, which are told eight at a time.
+  @inline(__always)
+  func isToken(_ start: Int, _ end: Int) -> Bool {
+    check(start, end)
+    var index = start
+    while index < end, OctetWord(bits: word(at: index)).isPlain(end &- index) { index &+= 8 }
+    return index >= end || all(index..<end, in: .token)
+  }
+
   /// Whether all octets of the range are in the set; true for an empty range.
   @inline(__always)
   func all(_ range: Range<Int>, in set: OctetClass) -> Bool {
