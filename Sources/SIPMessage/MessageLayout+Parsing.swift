@@ -46,7 +46,7 @@ extension MessageLayout {
 
   /// The position of the CRLF that ends the line; nil when no line feed is left. A line feed alone ends the line too, and is noted.
   private mutating func lineEnd(_ text: Span<UInt8>, _ position: Int) -> Int? {
-    guard position < text.count, let feed = text.firstLineFeed(from: position) else { return nil }
+    guard position < text.count, let feed = text.first(0x0A, in: position..<text.count) else { return nil }
     if feed > position, text[feed - 1] == 0x0D { return feed - 1 }
     note(.headerLine, at: feed)
     return nil
@@ -58,7 +58,7 @@ extension MessageLayout {
       note(.startLine, at: start)
       return
     }
-    if text.extracting(start..<start + 4).equalsIgnoringCase("sip/") {
+    if text.matches("sip/", start, start + 4) {
       parseStatusLine(text, start, space, end)
       return
     }
@@ -73,17 +73,16 @@ extension MessageLayout {
       return
     }
     requestURI = ByteRange(space + 1, second)
-    let version = text.extracting(second + 1..<end)
-    if !version.equalsIgnoringCase("sip/2.0") {
+    let version = second + 1
+    if !text.matches("sip/2.0", version, end) {
       let isVersion =
-        version.count > 4 && version.extracting(0..<4).equalsIgnoringCase("sip/")
-        && text.all(second + 5..<end, in: .token)
-      note(isVersion ? .version : .startLine, at: second + 1)
+        end - version > 4 && text.matches("sip/", version, version + 4) && text.all(version + 4..<end, in: .token)
+      note(isVersion ? .version : .startLine, at: version)
     }
   }
 
   private mutating func parseStatusLine(_ text: Span<UInt8>, _ start: Int, _ space: Int, _ end: Int) {
-    guard text.extracting(start..<space).equalsIgnoringCase("sip/2.0") else {
+    guard text.matches("sip/2.0", start, space) else {
       note(.version, at: start)
       return
     }
@@ -113,10 +112,12 @@ extension MessageLayout {
       }
       end = next
     }
-    let nameEnd = text.run(start, firstEnd, of: .token)
-    var colon = nameEnd
-    while colon < firstEnd, text[colon] == 0x20 || text[colon] == 0x09 { colon += 1 }
-    guard nameEnd > start, nameEnd - start < 256, colon < firstEnd, text[colon] == UInt8(ascii: ":") else {
+    let colon = text.first(UInt8(ascii: ":"), in: start..<firstEnd) ?? start
+    var nameEnd = colon
+    while nameEnd > start, text[nameEnd - 1] == 0x20 || text[nameEnd - 1] == 0x09 { nameEnd -= 1 }
+    let name = HeaderName(text, start, nameEnd)
+    // A name that the table knows needs no look at its octets.
+    guard nameEnd > start, nameEnd - start < 256, name != .other || text.all(start..<nameEnd, in: .token) else {
       note(.headerLine, at: start)
       return end + 2
     }
@@ -126,7 +127,6 @@ extension MessageLayout {
     }
     let valueStart = text.skipSpace(colon + 1, end)
     let valueEnd = text.trimSpace(valueStart, end)
-    let name = HeaderName(text.extracting(start..<nameEnd))
     if first[Int(name.rawValue)] == 255 { first[Int(name.rawValue)] = UInt8(truncatingIfNeeded: fields.count) }
     fields.append(
       Message.Field(
@@ -150,25 +150,5 @@ extension MessageLayout {
     } else {
       body = ByteRange(start, start + length)
     }
-  }
-}
-
-extension Span where Element == UInt8 {
-  /// The position of the first LF at or behind `start`; nil when there is none.
-  @inline(__always)
-  func firstLineFeed(from start: Int) -> Int? {
-    withUnsafeBufferPointer { $0.firstLineFeed(from: start) }
-  }
-
-  /// A decimal number that fills the range; nil when it is empty, has other octets or is not below the limit.
-  func decimal(_ range: Range<Int>, below limit: Int) -> Int? {
-    guard !range.isEmpty else { return nil }
-    var number = 0
-    for index in range {
-      guard let digit = self[index].decimalDigit else { return nil }
-      number = number * 10 + Int(digit)
-      if number >= limit { return nil }
-    }
-    return number
   }
 }

@@ -107,7 +107,7 @@ struct MessageLayout {
   }
 
   func tag(of name: HeaderName, _ text: Span<UInt8>) -> ByteRange? {
-    guard let address = try? address(name, text), let tag = address.parameter("tag", in: text) else { return nil }
+    guard let address = try? address(name, text), let tag = address.tag else { return nil }
     return tag.isEmpty ? nil : tag
   }
 }

@@ -10,6 +10,8 @@ import Structures
 /// the rest is the address of record. Without a flow it shows that the dialog was let through; where its requests go stands in them.
 struct FlowToken {
   private static let version: UInt8 = 1
+  /// No token is shorter, in letters: one octet, sixteen of the seal and five of content.
+  static let shortest = 30
 
   /// Where the token leads; nil when the request itself says it.
   let hop: NextHop?

@@ -46,13 +46,11 @@ enum LayerTable {
       "micro",
       ["Structures", "SIPMessage", "SIPTransaction", "SIPServer", "TLSEngine", "CAllocationCount"],
       "micro benchmarks"),
+    row("CLoadGenerator", ["CLinux"], "OpenSSL for clients and counters of processes"),
     row(
-      "apus-bench",
-      [
-        "Structures", "Reactor", "TLSEngine", "COpenSSL", "CLinux", "Logging", "ArgumentParser", "Yams",
-        "Histogram", "Foundation",
-      ],
-      "load generator"),
+      "LoadGenerator", ["Structures", "Reactor", "CLinux", "CLoadGenerator", "Histogram", "Yams", "Glibc"],
+      "users, scenarios, load and results of the load generator; its own reader of SIP"),
+    row("apus-bench", ["Structures", "LoadGenerator", "ArgumentParser", "Glibc"], "the load generator's command line"),
   ]
 
   /// Targets that lie elsewhere than in Sources: benchmarks.

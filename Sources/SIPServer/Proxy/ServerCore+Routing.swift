@@ -22,7 +22,8 @@ extension ServerCore {
       switch inquiry.poppedRoutes {
       case 1:
         inquiry.token = token(text.extracting(user.positions))
-        inquiry.hasBadToken = inquiry.token == nil
+        // A short name in front of our host, as some phones write their outbound proxy, is no token.
+        inquiry.hasBadToken = inquiry.token == nil && user.count >= FlowToken.shortest
       case 2:
         // Whoever keeps the two values the wrong way round doesn't mean itself.
         guard let flow = inquiry.token?.hop?.flow, flow == inquiry.flow.id else { continue }
