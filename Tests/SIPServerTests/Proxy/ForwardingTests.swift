@@ -249,6 +249,20 @@ struct ForwardingTests {
   }
 
   @Test(
+    "never comes back here because a contact names this server",
+    arguments: ["sip:bob@192.0.2.1", "sip:x@192.0.2.1:5060;y"])
+  func ownContact(_ contact: String) {
+    let node = TestNode()
+    let (alice, bob) = (node.peer("alice"), node.peer("bob", .udp))
+    node.register("bob", bob, contact: contact)
+    node.send(node.request("MESSAGE", from: alice), from: alice)
+    node.settle()
+    #expect(node.takeAddressed().isEmpty)
+    #expect(TestNode.start(node.one(by: bob)) == "MESSAGE \(contact) SIP/2.0")
+    node.expectNothingLeft()
+  }
+
+  @Test(
     "of any method passes, known or not, and is not given a body or a dialog of ours",
     arguments: [
       "MESSAGE", "INFO", "PUBLISH", "REFER", "SUBSCRIBE", "NOTIFY", "UPDATE", "PRACK", "BYE", "FOO", "invite",
