@@ -138,12 +138,7 @@ extension MessageLayout {
       }
       end = next
     }
-    let colon = text.first(UInt8(ascii: ":"), in: start..<firstEnd) ?? start
-    var nameEnd = colon
-    while nameEnd > start, text[nameEnd - 1] == 0x20 || text[nameEnd - 1] == 0x09 { nameEnd -= 1 }
-    let name = HeaderName(text, start, nameEnd)
-    // A name that the table knows needs no look at its octets.
-    guard nameEnd > start, nameEnd - start < 256, name != .other || text.isToken(start, nameEnd) else {
+    guard let (name, nameEnd, colon) = fieldName(text, start, firstEnd) else {
       note(.headerLine, at: start)
       return end + 2
     }
@@ -151,8 +146,6 @@ extension MessageLayout {
       note(.tooManyHeaders, at: start)
       return end + 2
     }
-    let valueStart = text.skipSpace(colon + 1, end)
-    let valueEnd = text.trimSpace(valueStart, end)
     if first[Int(name.rawValue)] == 255 {
       first[Int(name.rawValue)] = UInt8(truncatingIfNeeded: known + room.count)
     } else if name.isSingle, repeated == nil {
@@ -161,8 +154,30 @@ extension MessageLayout {
     room.append(
       Message.Field(
         name: name, nameLength: UInt8(truncatingIfNeeded: nameEnd - start), start: UInt16(truncatingIfNeeded: start),
-        value: ByteRange(valueStart, valueEnd)))
+        value: text.trimmed(colon + 1, end)))
     return end + 2
+  }
+
+  /// The name that a header line begins with, its end, and the position of the colon; nil when there is no name.
+  @inline(__always)
+  private func fieldName(_ text: Span<UInt8>, _ start: Int, _ end: Int) -> (HeaderName, nameEnd: Int, colon: Int)? {
+    // Nearly all names: up to sixteen octets with the colon directly behind them.
+    if let (first, second, length) = text.wordsBeforeColon(from: start), length > 0, start + length < end {
+      let colon = start + length
+      let name = HeaderName(first, second)
+      if name == .other ? text.isToken(start, colon) : text[colon - 1] != 0 { return (name, colon, colon) }
+    }
+    return unusualFieldName(text, start, end)
+  }
+
+  @inline(never)
+  private func unusualFieldName(_ text: Span<UInt8>, _ start: Int, _ end: Int) -> (HeaderName, nameEnd: Int, colon: Int)?
+  {
+    guard let colon = text.first(UInt8(ascii: ":"), in: start..<end) else { return nil }
+    var nameEnd = colon
+    while nameEnd > start, text[nameEnd - 1] == 0x20 || text[nameEnd - 1] == 0x09 { nameEnd -= 1 }
+    guard nameEnd > start, nameEnd - start < 256, text.isToken(start, nameEnd) else { return nil }
+    return (HeaderName(text, start, nameEnd), nameEnd, colon)
   }
 
   /// RFC 3261 §18.3: octets beyond Content-Length are not part of the message, fewer are an error; without it a datagram's body
