@@ -21,32 +21,54 @@ extension MessageLayout {
       return
     }
     parseStartLine(text, position, end)
-    position = end + 2
-    headersStart = position
-    while true {
-      // RFC 5118 §4.10: a datagram may end behind its last header line; the empty line is understood.
-      if position == text.count {
-        parseBody(text, from: position)
-        break
-      }
-      guard let end = lineEnd(text, position) else {
-        note(.headerLine, at: position)
-        headersEnd = min(position, text.count)
-        break
-      }
-      if end == position {
-        headersEnd = position
-        parseBody(text, from: position + 2)
-        break
-      }
-      position = parseField(text, position, end, limits)
-    }
+    headersStart = end + 2
+    parseFields(text, limits)
+    cutBody(text)
     if headersEnd > limits.head { note(.tooLarge, at: limits.head) }
   }
 
+  /// Reads all header lines. They are written to the free room of the array, which is looked for once and not for each of them.
+  private mutating func parseFields(_ text: Span<UInt8>, _ limits: ParserLimits) {
+    var found: [Message.Field] = []
+    swap(&found, &fields)
+    var position: Int? = headersStart
+    while let start = position {
+      let known = found.count
+      found.append(addingCapacity: max(found.capacity - known, 48)) { room in
+        position = parseFields(text, from: start, known, limits, into: &room)
+      }
+    }
+    swap(&found, &fields)
+  }
+
+  /// Reads header lines until there is no room for another one, and returns where that one begins; nil behind the last. `known` were read before.
+  private mutating func parseFields(
+    _ text: Span<UInt8>, from start: Int, _ known: Int, _ limits: ParserLimits,
+    into room: inout OutputSpan<Message.Field>
+  ) -> Int? {
+    var position = start
+    while !room.isFull {
+      // RFC 5118 §4.10: a datagram may end behind its last header line; the empty line is understood.
+      if position == text.count { return nil }
+      guard let end = lineEnd(text, position) else {
+        note(.headerLine, at: position)
+        headersEnd = min(position, text.count)
+        return nil
+      }
+      if end == position {
+        headersEnd = position
+        body = ByteRange(position + 2, text.count)
+        return nil
+      }
+      position = parseField(text, position, end, known, limits, into: &room)
+    }
+    return position
+  }
+
   /// The position of the CRLF that ends the line; nil when no line feed is left. A line feed alone ends the line too, and is noted.
+  @inline(__always)
   private mutating func lineEnd(_ text: Span<UInt8>, _ position: Int) -> Int? {
-    guard position < text.count, let feed = text.firstLineFeed(from: position) else { return nil }
+    guard position < text.count, let feed = text.first(0x0A, in: position..<text.count) else { return nil }
     if feed > position, text[feed - 1] == 0x0D { return feed - 1 }
     note(.headerLine, at: feed)
     return nil
@@ -58,7 +80,7 @@ extension MessageLayout {
       note(.startLine, at: start)
       return
     }
-    if text.extracting(start..<start + 4).equalsIgnoringCase("sip/") {
+    if text.matches("sip/", start, start + 4) {
       parseStatusLine(text, start, space, end)
       return
     }
@@ -73,17 +95,16 @@ extension MessageLayout {
       return
     }
     requestURI = ByteRange(space + 1, second)
-    let version = text.extracting(second + 1..<end)
-    if !version.equalsIgnoringCase("sip/2.0") {
+    let version = second + 1
+    if !text.matches("sip/2.0", version, end) {
       let isVersion =
-        version.count > 4 && version.extracting(0..<4).equalsIgnoringCase("sip/")
-        && text.all(second + 5..<end, in: .token)
-      note(isVersion ? .version : .startLine, at: second + 1)
+        end - version > 4 && text.matches("sip/", version, version + 4) && text.all(version + 4..<end, in: .token)
+      note(isVersion ? .version : .startLine, at: version)
     }
   }
 
   private mutating func parseStatusLine(_ text: Span<UInt8>, _ start: Int, _ space: Int, _ end: Int) {
-    guard text.extracting(start..<space).equalsIgnoringCase("sip/2.0") else {
+    guard text.matches("sip/2.0", start, space) else {
       note(.version, at: start)
       return
     }
@@ -103,29 +124,41 @@ extension MessageLayout {
   }
 
   /// Reads one header line with the lines folded into it; returns the position behind it.
-  private mutating func parseField(_ text: Span<UInt8>, _ start: Int, _ firstEnd: Int, _ limits: ParserLimits) -> Int {
+  @inline(__always)
+  private mutating func parseField(
+    _ text: Span<UInt8>, _ start: Int, _ firstEnd: Int, _ known: Int, _ limits: ParserLimits,
+    into room: inout OutputSpan<Message.Field>
+  ) -> Int {
     var end = firstEnd
     // RFC 3261 §7.3.1: a line that begins with white space continues the one before.
     while end + 2 < text.count, text[end + 2] == 0x20 || text[end + 2] == 0x09 {
-      guard let next = lineEnd(text, end + 2) else { return text.count }
+      guard let next = lineEnd(text, end + 2) else {
+        note(.headerLine, at: end + 2)
+        return text.count
+      }
       end = next
     }
-    let nameEnd = text.run(start, firstEnd, of: .token)
-    var colon = nameEnd
-    while colon < firstEnd, text[colon] == 0x20 || text[colon] == 0x09 { colon += 1 }
-    guard nameEnd > start, nameEnd - start < 256, colon < firstEnd, text[colon] == UInt8(ascii: ":") else {
+    let colon = text.first(UInt8(ascii: ":"), in: start..<firstEnd) ?? start
+    var nameEnd = colon
+    while nameEnd > start, text[nameEnd - 1] == 0x20 || text[nameEnd - 1] == 0x09 { nameEnd -= 1 }
+    let name = HeaderName(text, start, nameEnd)
+    // A name that the table knows needs no look at its octets.
+    guard nameEnd > start, nameEnd - start < 256, name != .other || text.isToken(start, nameEnd) else {
       note(.headerLine, at: start)
       return end + 2
     }
-    guard fields.count < limits.fields else {
+    guard known + room.count < limits.fields else {
       note(.tooManyHeaders, at: start)
       return end + 2
     }
     let valueStart = text.skipSpace(colon + 1, end)
     let valueEnd = text.trimSpace(valueStart, end)
-    let name = HeaderName(text.extracting(start..<nameEnd))
-    if first[Int(name.rawValue)] == 255 { first[Int(name.rawValue)] = UInt8(truncatingIfNeeded: fields.count) }
-    fields.append(
+    if first[Int(name.rawValue)] == 255 {
+      first[Int(name.rawValue)] = UInt8(truncatingIfNeeded: known + room.count)
+    } else if name.isSingle, repeated == nil {
+      repeated = UInt16(truncatingIfNeeded: start)
+    }
+    room.append(
       Message.Field(
         name: name, nameLength: UInt8(truncatingIfNeeded: nameEnd - start), start: UInt16(truncatingIfNeeded: start),
         value: ByteRange(valueStart, valueEnd)))
@@ -134,38 +167,17 @@ extension MessageLayout {
 
   /// RFC 3261 §18.3: octets beyond Content-Length are not part of the message, fewer are an error; without it a datagram's body
   /// goes to its end.
-  private mutating func parseBody(_ text: Span<UInt8>, from start: Int) {
-    body = ByteRange(start, text.count)
+  private mutating func cutBody(_ text: Span<UInt8>) {
     guard let index = firstIndex(of: .contentLength) else { return }
     let value = fields[index].value
     guard let length = text.decimal(value.positions, below: 1 << 32) else {
       note(.contentLength, at: Int(value.start))
       return
     }
-    if start + length > text.count {
+    if Int(body.start) + length > text.count {
       note(.contentLength, at: Int(value.start))
     } else {
-      body = ByteRange(start, start + length)
+      body = ByteRange(Int(body.start), Int(body.start) + length)
     }
-  }
-}
-
-extension Span where Element == UInt8 {
-  /// The position of the first LF at or behind `start`; nil when there is none.
-  @inline(__always)
-  func firstLineFeed(from start: Int) -> Int? {
-    withUnsafeBufferPointer { $0.firstLineFeed(from: start) }
-  }
-
-  /// A decimal number that fills the range; nil when it is empty, has other octets or is not below the limit.
-  func decimal(_ range: Range<Int>, below limit: Int) -> Int? {
-    guard !range.isEmpty else { return nil }
-    var number = 0
-    for index in range {
-      guard let digit = self[index].decimalDigit else { return nil }
-      number = number * 10 + Int(digit)
-      if number >= limit { return nil }
-    }
-    return number
   }
 }

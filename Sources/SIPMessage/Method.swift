@@ -7,29 +7,30 @@ public enum Method: UInt8, Sendable, CaseIterable {
 
   /// The method that a token names. Methods are compared with case (RFC 3261 §7.1).
   public init(_ token: Span<UInt8>) {
-    switch token.count {
-    case 3:
-      self = token.equals("ACK") ? .ack : token.equals("BYE") ? .bye : .other
-    case 4:
-      self = token.equals("INFO") ? .info : .other
-    case 5:
-      self = token.equals("REFER") ? .refer : token.equals("PRACK") ? .prack : .other
-    case 6:
-      self =
-        token.equals("INVITE")
-        ? .invite
-        : token.equals("CANCEL")
-          ? .cancel : token.equals("NOTIFY") ? .notify : token.equals("UPDATE") ? .update : .other
-    case 7:
-      self =
-        token.equals("MESSAGE")
-        ? .message : token.equals("OPTIONS") ? .options : token.equals("PUBLISH") ? .publish : .other
-    case 8:
-      self = token.equals("REGISTER") ? .register : .other
-    case 9:
+    let word = token.word(0, token.count)
+    if token.count == 9 {
       self = token.equals("SUBSCRIBE") ? .subscribe : .other
-    default:
-      self = .other
+    } else {
+      self = word.count == token.count ? Self.find(word) : .other
+    }
+  }
+
+  private static func find(_ word: OctetWord) -> Method {
+    switch word {
+    case "ACK": .ack
+    case "BYE": .bye
+    case "INFO": .info
+    case "REFER": .refer
+    case "PRACK": .prack
+    case "INVITE": .invite
+    case "CANCEL": .cancel
+    case "NOTIFY": .notify
+    case "UPDATE": .update
+    case "MESSAGE": .message
+    case "OPTIONS": .options
+    case "PUBLISH": .publish
+    case "REGISTER": .register
+    default: .other
     }
   }
 

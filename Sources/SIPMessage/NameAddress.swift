@@ -13,6 +13,8 @@ public struct NameAddress: Sendable, Equatable {
   public let isBracketed: Bool
   /// The header parameters, beginning with their first semicolon; empty when there are none.
   public let parameters: ByteRange
+  /// The value of the header parameter `tag`, empty for one without a value; nil when there is none.
+  public private(set) var tag: ByteRange?
 
   /// Reads the one value that fills `range` of `text`. Throws ``ParseError/Problem/uri`` with the position of what is wrong.
   public init(_ text: Span<UInt8>, _ range: ByteRange) throws(ParseError) {
@@ -30,7 +32,7 @@ public struct NameAddress: Sendable, Equatable {
       isBracketed = false
       uri = try SIPURI(text, ByteRange(start, uriEnd))
       parameters = ByteRange(text.skipSpace(uriEnd, end), end)
-      try checkParameters(text)
+      try readParameters(text)
       return
     }
     let nameEnd = text.trimSpace(start, open)
@@ -40,7 +42,7 @@ public struct NameAddress: Sendable, Equatable {
     isBracketed = true
     uri = try SIPURI(text, ByteRange(open + 1, close))
     parameters = ByteRange(text.skipSpace(close + 1, end), end)
-    try checkParameters(text)
+    try readParameters(text)
   }
 
   /// The value of a header parameter (empty range for one without value); nil when there is none. `name` is in small letters.
@@ -54,21 +56,19 @@ public struct NameAddress: Sendable, Equatable {
     return nil
   }
 
+  @inline(__always)
   private static func openingBracket(_ text: Span<UInt8>, _ start: Int, _ end: Int) -> Int? {
     var index = start
-    while index < end {
-      switch text[index] {
-      case UInt8(ascii: "<"): return index
-      case UInt8(ascii: "\""):
-        guard let behind = text.endOfQuoted(index, end) else { return nil }
-        index = behind
-      default: index += 1
-      }
+    while index < end, let found = text.first(UInt8(ascii: "<"), or: UInt8(ascii: "\""), in: index..<end) {
+      if text[found] == UInt8(ascii: "<") { return found }
+      guard let behind = text.endOfQuoted(found, end) else { return nil }
+      index = behind
     }
     return nil
   }
 
   /// One quoted string, or tokens with white space between them.
+  @inline(__always)
   private static func checkDisplayName(_ text: Span<UInt8>, _ start: Int, _ end: Int) throws(ParseError) {
     if start == end { return }
     if text[start] == UInt8(ascii: "\"") {
@@ -83,10 +83,13 @@ public struct NameAddress: Sendable, Equatable {
     }
   }
 
-  private func checkParameters(_ text: Span<UInt8>) throws(ParseError) {
+  @inline(__always)
+  private mutating func readParameters(_ text: Span<UInt8>) throws(ParseError) {
     if parameters.isEmpty { return }
     var iterator = ParameterIterator(parameters)
-    while iterator.next(text) != nil {}
+    while let (name, value) = iterator.next(text) {
+      if tag == nil, text.names(name, word: "tag") { tag = value ?? ByteRange(Int(name.end), Int(name.end)) }
+    }
     guard iterator.isAtEnd(text) else { throw ParseError(.uri, at: Int(parameters.start)) }
   }
 }

@@ -1,132 +1,83 @@
-/// A set of ASCII octets, tested with one shift. The sets are those of RFC 3261 §25.1.
+/// A set of ASCII octets, or a union of such sets. The sets are those of RFC 3261 §25.1.
+///
+/// The percent sign is in none of the sets that allow escapes: who reads escapes looks for it (``Swift/Span/run(escaped:_:of:)``), who
+/// doesn't adds ``percent``.
 struct OctetClass {
-  private let low: UInt64
-  private let high: UInt64
-
-  @inline(__always)
-  private init(low: UInt64, high: UInt64) {
-    self.low = low
-    self.high = high
-  }
+  private let bits: UInt16
 
   /// `token`
-  @inline(__always) static var token: OctetClass { OctetClass(low: 0x03FF_6CA2_0000_0000, high: 0x47FF_FFFF_87FF_FFFE) }
+  static var token: OctetClass { OctetClass(bits: 1 << 0) }
   /// `word`, the parts of a Call-ID
-  @inline(__always) static var word: OctetClass { OctetClass(low: 0xD7FF_EFA6_0000_0000, high: 0x6FFF_FFFF_BFFF_FFFE) }
-  /// `user`, with the percent sign of an escape
-  @inline(__always) static var user: OctetClass { OctetClass(low: 0xABFF_FFF2_0000_0000, high: 0x47FF_FFFE_87FF_FFFE) }
-  /// `password`, with the percent sign of an escape
-  @inline(__always) static var password: OctetClass {
-    OctetClass(low: 0x23FF_7FF2_0000_0000, high: 0x47FF_FFFE_87FF_FFFE)
-  }
+  static var word: OctetClass { OctetClass(bits: 1 << 1) }
+  /// `user`
+  static var user: OctetClass { OctetClass(bits: 1 << 2) }
+  /// `password`
+  static var password: OctetClass { OctetClass(bits: 1 << 3) }
   /// `hostname`, with the underscore that many names have
-  @inline(__always) static var host: OctetClass { OctetClass(low: 0x03FF_6000_0000_0000, high: 0x07FF_FFFE_87FF_FFFE) }
-  /// `paramchar`, with the percent sign of an escape
-  @inline(__always) static var parameter: OctetClass {
-    OctetClass(low: 0x07FF_EFF2_0000_0000, high: 0x47FF_FFFE_AFFF_FFFE)
-  }
+  static var host: OctetClass { OctetClass(bits: 1 << 4) }
+  /// `paramchar`
+  static var parameter: OctetClass { OctetClass(bits: 1 << 5) }
   /// `hname` and `hvalue` with their separators
-  @inline(__always) static var header: OctetClass {
-    OctetClass(low: 0xA7FF_EFF2_0000_0000, high: 0x47FF_FFFE_AFFF_FFFE)
-  }
+  static var header: OctetClass { OctetClass(bits: 1 << 6) }
   /// `uric`, for URIs of other schemes
-  @inline(__always) static var uric: OctetClass { OctetClass(low: 0xAFFF_FFF2_0000_0000, high: 0x47FF_FFFE_87FF_FFFF) }
+  static var uric: OctetClass { OctetClass(bits: 1 << 7) }
   /// `unreserved`
-  @inline(__always) static var unreserved: OctetClass {
-    OctetClass(low: 0x03FF_6782_0000_0000, high: 0x47FF_FFFE_87FF_FFFE)
-  }
+  static var unreserved: OctetClass { OctetClass(bits: 1 << 8) }
   /// The octets of a URI scheme after its first letter
-  @inline(__always) static var scheme: OctetClass {
-    OctetClass(low: 0x03FF_6800_0000_0000, high: 0x07FF_FFFE_07FF_FFFE)
-  }
+  static var scheme: OctetClass { OctetClass(bits: 1 << 9) }
+  /// SP, HT, CR or LF: line breaks inside a value are folds, the parser has seen to that.
+  static var space: OctetClass { OctetClass(bits: 1 << 10) }
+  /// The sign that begins an escape
+  static var percent: OctetClass { OctetClass(bits: 1 << 11) }
+  /// `DIGIT`
+  static var digit: OctetClass { OctetClass(bits: 1 << 12) }
+
+  /// The octets that are in either set.
+  static func | (left: OctetClass, right: OctetClass) -> OctetClass { OctetClass(bits: left.bits | right.bits) }
 
   /// Whether the octet is in the set.
   @inline(__always)
-  func contains(_ octet: UInt8) -> Bool {
-    if octet < 64 { return low >> UInt64(octet) & 1 != 0 }
-    return octet < 128 && high >> UInt64(octet & 63) & 1 != 0
-  }
-}
+  func contains(_ octet: UInt8) -> Bool { Self.sets[Int(octet)] & bits != 0 }
 
-extension Span where Element == UInt8 {
-  /// Whether all octets of the range are in the set; true for an empty range.
-  @inline(__always)
-  func all(_ range: Range<Int>, in set: OctetClass) -> Bool {
-    for index in range where !set.contains(self[index]) { return false }
-    return true
-  }
-
-  /// Like ``all(_:in:)``, and every percent sign begins an escape of two hexadecimal digits.
-  func allEscaped(_ range: Range<Int>, in set: OctetClass) -> Bool {
-    var index = range.lowerBound
-    while index < range.upperBound {
-      let octet = self[index]
-      guard set.contains(octet) else { return false }
-      if octet == UInt8(ascii: "%") {
-        guard index + 2 < range.upperBound, self[index + 1].hexadecimalDigit != nil,
-          self[index + 2].hexadecimalDigit != nil
-        else { return false }
-        index += 2
-      }
-      index += 1
-    }
-    return true
-  }
-
-  /// The position of the first `octet` in the range; nil when there is none.
-  @inline(__always)
-  func first(_ octet: UInt8, in range: Range<Int>) -> Int? {
-    for index in range where self[index] == octet { return index }
-    return nil
-  }
-
-  /// Skips SP, HT and the CRLF of a folded line.
-  @inline(__always)
-  func skipSpace(_ position: Int, _ end: Int) -> Int {
-    var index = position
-    while index < end, self[index].isLinearSpace { index += 1 }
-    return index
-  }
-
-  /// The end of the range without white space behind it.
-  @inline(__always)
-  func trimSpace(_ start: Int, _ end: Int) -> Int {
-    var index = end
-    while index > start, self[index - 1].isLinearSpace { index -= 1 }
-    return index
-  }
-
-  /// The end of the run of `set` that begins at `position`.
-  @inline(__always)
-  func run(_ position: Int, _ end: Int, of set: OctetClass) -> Int {
-    var index = position
-    while index < end, set.contains(self[index]) { index += 1 }
-    return index
-  }
-
-  /// The position behind a quoted string that begins at `position`; nil when it doesn't end.
-  func endOfQuoted(_ position: Int, _ end: Int) -> Int? {
-    var index = position + 1
-    while index < end {
-      switch self[index] {
-      case UInt8(ascii: "\""): return index + 1
-      case UInt8(ascii: "\\"): index += 2
-      default: index += 1
-      }
-    }
-    return nil
-  }
+  /// For each octet the sets that it is in, as their bits: a test of an octet is one load. `OctetClassTests` holds it to the grammar.
+  // swift-format-ignore
+  private static let sets: InlineArray<256, UInt16> = [
+    0x0000, 0x0000, 0x0000, 0x0000, 0x0000, 0x0000, 0x0000, 0x0000,
+    0x0000, 0x0400, 0x0400, 0x0000, 0x0000, 0x0400, 0x0000, 0x0000,
+    0x0000, 0x0000, 0x0000, 0x0000, 0x0000, 0x0000, 0x0000, 0x0000,
+    0x0000, 0x0000, 0x0000, 0x0000, 0x0000, 0x0000, 0x0000, 0x0000,
+    0x0400, 0x01EF, 0x0002, 0x0000, 0x00EC, 0x0803, 0x00EC, 0x01EF,
+    0x01EE, 0x01EE, 0x01EF, 0x02EF, 0x008C, 0x03FF, 0x03FF, 0x00E6,
+    0x13FF, 0x13FF, 0x13FF, 0x13FF, 0x13FF, 0x13FF, 0x13FF, 0x13FF,
+    0x13FF, 0x13FF, 0x00E2, 0x0084, 0x0002, 0x00CC, 0x0002, 0x00C6,
+    0x0080, 0x03FF, 0x03FF, 0x03FF, 0x03FF, 0x03FF, 0x03FF, 0x03FF,
+    0x03FF, 0x03FF, 0x03FF, 0x03FF, 0x03FF, 0x03FF, 0x03FF, 0x03FF,
+    0x03FF, 0x03FF, 0x03FF, 0x03FF, 0x03FF, 0x03FF, 0x03FF, 0x03FF,
+    0x03FF, 0x03FF, 0x03FF, 0x0062, 0x0002, 0x0062, 0x0000, 0x01FF,
+    0x0003, 0x03FF, 0x03FF, 0x03FF, 0x03FF, 0x03FF, 0x03FF, 0x03FF,
+    0x03FF, 0x03FF, 0x03FF, 0x03FF, 0x03FF, 0x03FF, 0x03FF, 0x03FF,
+    0x03FF, 0x03FF, 0x03FF, 0x03FF, 0x03FF, 0x03FF, 0x03FF, 0x03FF,
+    0x03FF, 0x03FF, 0x03FF, 0x0002, 0x0000, 0x0002, 0x01EF, 0x0000,
+    0x0000, 0x0000, 0x0000, 0x0000, 0x0000, 0x0000, 0x0000, 0x0000,
+    0x0000, 0x0000, 0x0000, 0x0000, 0x0000, 0x0000, 0x0000, 0x0000,
+    0x0000, 0x0000, 0x0000, 0x0000, 0x0000, 0x0000, 0x0000, 0x0000,
+    0x0000, 0x0000, 0x0000, 0x0000, 0x0000, 0x0000, 0x0000, 0x0000,
+    0x0000, 0x0000, 0x0000, 0x0000, 0x0000, 0x0000, 0x0000, 0x0000,
+    0x0000, 0x0000, 0x0000, 0x0000, 0x0000, 0x0000, 0x0000, 0x0000,
+    0x0000, 0x0000, 0x0000, 0x0000, 0x0000, 0x0000, 0x0000, 0x0000,
+    0x0000, 0x0000, 0x0000, 0x0000, 0x0000, 0x0000, 0x0000, 0x0000,
+    0x0000, 0x0000, 0x0000, 0x0000, 0x0000, 0x0000, 0x0000, 0x0000,
+    0x0000, 0x0000, 0x0000, 0x0000, 0x0000, 0x0000, 0x0000, 0x0000,
+    0x0000, 0x0000, 0x0000, 0x0000, 0x0000, 0x0000, 0x0000, 0x0000,
+    0x0000, 0x0000, 0x0000, 0x0000, 0x0000, 0x0000, 0x0000, 0x0000,
+    0x0000, 0x0000, 0x0000, 0x0000, 0x0000, 0x0000, 0x0000, 0x0000,
+    0x0000, 0x0000, 0x0000, 0x0000, 0x0000, 0x0000, 0x0000, 0x0000,
+    0x0000, 0x0000, 0x0000, 0x0000, 0x0000, 0x0000, 0x0000, 0x0000,
+    0x0000, 0x0000, 0x0000, 0x0000, 0x0000, 0x0000, 0x0000, 0x0000,
+  ]
 }
 
 extension UInt8 {
-  /// SP, HT, CR or LF: line breaks inside a value are folds, the parser has seen to that.
-  @inline(__always) var isLinearSpace: Bool { self == 0x20 || self == 0x09 || self == 0x0D || self == 0x0A }
-}
-
-extension StaticString {
-  /// The octet at a position.
-  @inline(__always)
-  subscript(index: Int) -> UInt8 {
-    withUTF8Buffer { $0[index] }
-  }
+  /// See ``OctetClass/space``.
+  @inline(__always) var isLinearSpace: Bool { OctetClass.space.contains(self) }
 }

@@ -16,7 +16,7 @@ public struct ParameterIterator: Sendable {
     var start = text.skipSpace(position, end)
     guard start < end, text[start] == UInt8(ascii: ";") else { return nil }
     start = text.skipSpace(start + 1, end)
-    let nameEnd = text.run(start, end, of: .parameter)
+    let nameEnd = text.run(start, end, of: .parameter | .percent)
     guard nameEnd > start else { return nil }
     let name = ByteRange(start, nameEnd)
     let equals = text.skipSpace(nameEnd, end)
@@ -30,27 +30,16 @@ public struct ParameterIterator: Sendable {
     return (name, ByteRange(valueStart, valueEnd))
   }
 
-  /// Like ``next(_:)`` for a URI, where white space is not allowed.
-  mutating func nextStrict(_ text: Span<UInt8>) -> (name: ByteRange, value: ByteRange?)? {
-    let start = position
-    guard let parameter = next(text), Int(parameter.name.start) == start + 1,
-      parameter.value.map({ $0.start == parameter.name.end + 1 && !$0.isEmpty }) ?? true
-    else { return nil }
-    return parameter
-  }
-
   /// Whether nothing but white space is left.
   public func isAtEnd(_ text: Span<UInt8>) -> Bool {
     text.skipSpace(position, end) == end
   }
 
   /// RFC 5118 §4.5: colons and brackets of an IPv6 address may stand in a value.
+  @inline(__always)
   private func endOfValue(_ text: Span<UInt8>, _ start: Int) -> Int? {
     if start < end, text[start] == UInt8(ascii: "\"") { return text.endOfQuoted(start, end) }
-    var index = start
-    while index < end, OctetClass.parameter.contains(text[index]) || OctetClass.token.contains(text[index]) {
-      index += 1
-    }
-    return index > start ? index : nil
+    let valueEnd = text.run(start, end, of: .parameter | .token)
+    return valueEnd > start ? valueEnd : nil
   }
 }

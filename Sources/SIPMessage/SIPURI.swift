@@ -44,13 +44,12 @@ public struct SIPURI: Sendable, Equatable {
     }
     let colon = text.run(start, end, of: .scheme)
     guard colon < end, text[colon] == UInt8(ascii: ":") else { throw ParseError(.uri, at: colon) }
-    let name = text.extracting(start..<colon)
-    if name.equalsIgnoringCase("sip") {
+    if text.matches("sip", start, colon) {
       scheme = .sip
-    } else if name.equalsIgnoringCase("sips") {
+    } else if text.matches("sips", start, colon) {
       scheme = .sips
     } else {
-      scheme = name.equalsIgnoringCase("tel") ? .tel : .other
+      scheme = text.matches("tel", start, colon) ? .tel : .other
       guard colon + 1 < end, text.allEscaped(colon + 1..<end, in: .uric) else { throw ParseError(.uri, at: colon) }
       return
     }
@@ -99,19 +98,22 @@ public struct SIPURI: Sendable, Equatable {
     output.append(text.extracting(position..<(headers.isEmpty ? Int(range.end) : Int(headers.start))))
   }
 
+  @inline(__always)
   private mutating func readUser(_ text: Span<UInt8>, _ start: Int, _ end: Int) throws(ParseError) -> Int {
     guard let at = text.first(UInt8(ascii: "@"), in: start..<end) else { return start }
-    let colon = text.first(UInt8(ascii: ":"), in: start..<at)
-    let userEnd = colon ?? at
-    guard userEnd > start, text.allEscaped(start..<userEnd, in: .user) else { throw ParseError(.uri, at: start) }
+    let userEnd = text.run(escaped: start, at, of: .user)
+    guard userEnd > start, userEnd == at || text[userEnd] == UInt8(ascii: ":") else {
+      throw ParseError(.uri, at: start)
+    }
     user = ByteRange(start, userEnd)
-    if let colon {
-      guard text.allEscaped(colon + 1..<at, in: .password) else { throw ParseError(.uri, at: colon) }
-      password = ByteRange(colon + 1, at)
+    if userEnd < at {
+      guard text.allEscaped(userEnd + 1..<at, in: .password) else { throw ParseError(.uri, at: userEnd) }
+      password = ByteRange(userEnd + 1, at)
     }
     return at + 1
   }
 
+  @inline(__always)
   private mutating func readHost(_ text: Span<UInt8>, _ start: Int, _ end: Int) throws(ParseError) -> Int {
     guard let (kind, hostEnd) = text.host(start, end) else { throw ParseError(.uri, at: start) }
     host = ByteRange(start, hostEnd)
@@ -123,33 +125,31 @@ public struct SIPURI: Sendable, Equatable {
     return portEnd
   }
 
+  @inline(__always)
   private mutating func readTail(_ text: Span<UInt8>, _ start: Int, _ end: Int) throws(ParseError) {
     var position = start
-    parameters = ByteRange(start, start)
-    headers = ByteRange(end, end)
-    if position < end, text[position] == UInt8(ascii: ";") {
-      let question = text.first(UInt8(ascii: "?"), in: position..<end) ?? end
-      parameters = ByteRange(position, question)
-      var iterator = ParameterIterator(parameters)
-      while position < question {
-        guard let (name, value) = iterator.nextStrict(text) else { throw ParseError(.uri, at: position) }
-        guard text.allEscaped(name.positions, in: .parameter),
-          value.map({ text.allEscaped($0.positions, in: .parameter) }) ?? true
-        else { throw ParseError(.uri, at: Int(name.start)) }
-        position = Int((value ?? name).end)
+    while position < end, text[position] == UInt8(ascii: ";") {
+      let nameEnd = text.run(escaped: position + 1, end, of: .parameter)
+      guard nameEnd > position + 1 else { throw ParseError(.uri, at: position) }
+      position = nameEnd
+      if position < end, text[position] == UInt8(ascii: "=") {
+        position = text.run(escaped: nameEnd + 1, end, of: .parameter)
+        guard position > nameEnd + 1 else { throw ParseError(.uri, at: nameEnd) }
       }
     }
+    parameters = ByteRange(start, position)
+    headers = ByteRange(position, end)
     if position < end {
       guard text[position] == UInt8(ascii: "?"), text.allEscaped(position + 1..<end, in: .header) else {
         throw ParseError(.uri, at: position)
       }
-      headers = ByteRange(position, end)
     }
   }
 }
 
 extension Span where Element == UInt8 {
   /// The kind and end of the host that begins at a position; nil when none does.
+  @inline(__always)
   func host(_ start: Int, _ end: Int) -> (SIPURI.HostKind, Int)? {
     guard start < end else { return nil }
     if self[start] == UInt8(ascii: "[") {
@@ -158,12 +158,7 @@ extension Span where Element == UInt8 {
     }
     let hostEnd = run(start, end, of: .host)
     guard hostEnd > start, self[start] != UInt8(ascii: ".") else { return nil }
-    // A name whose last label begins with a digit can only be an address.
-    var label = hostEnd - 1
-    while label > start, self[label - 1] != UInt8(ascii: ".") { label -= 1 }
-    if self[label].decimalDigit != nil, all(start..<hostEnd, in: .host), IPAddress(extracting(start..<hostEnd)) != nil {
-      return (.v4, hostEnd)
-    }
+    if self[start].decimalDigit != nil, IPAddress(extracting(start..<hostEnd)) != nil { return (.v4, hostEnd) }
     return (.name, hostEnd)
   }
 
@@ -180,12 +175,5 @@ extension Span where Element == UInt8 {
     }
     guard mended.count == end - start - 1, let address = IPAddress(mended.span) else { return nil }
     return address.family == .v6 ? address : nil
-  }
-
-  /// The end of the run of decimal digits that begins at a position.
-  func digits(_ start: Int, _ end: Int) -> Int {
-    var index = start
-    while index < end, self[index].decimalDigit != nil { index += 1 }
-    return index
   }
 }

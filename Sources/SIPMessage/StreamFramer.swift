@@ -51,7 +51,7 @@ public struct StreamFramer: Sendable {
   public mutating func next(_ unread: Span<UInt8>) -> Step {
     if line == 0, bodyStart == nil, let step = keepAlive(unread) { return step }
     if let bodyStart { return finish(unread, bodyStart) }
-    while let feed = unread.firstLineFeed(from: line) {
+    while let feed = unread.first(0x0A, in: line..<unread.count) {
       guard feed > line, unread[feed - 1] == 0x0D else { return fail(.malformedStart, unread, feed + 1) }
       if feed + 1 > maximumHead { return fail(.headTooLarge, unread, line) }
       if feed == line + 1 {

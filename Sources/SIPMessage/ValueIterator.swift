@@ -44,6 +44,8 @@ public struct ValueIterator: Sendable {
 extension Span where Element == UInt8 {
   /// The first comma of the range that is outside quotes and angle brackets; nil when there is none.
   func comma(_ start: Int, _ end: Int) -> Int? {
+    // Most values have none at all.
+    guard first(UInt8(ascii: ","), in: start..<end) != nil else { return nil }
     var index = start
     while index < end {
       switch self[index] {

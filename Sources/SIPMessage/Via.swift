@@ -52,26 +52,36 @@ public struct Via: Sendable, Equatable {
     self.range = ByteRange(Int(range.start), last)
   }
 
-  /// `SIP / 2.0 / TLS` with white space where the grammar allows it.
+  /// `SIP / 2.0 / TLS` with white space where the grammar allows it. Name and version may be any tokens (RFC 3261 §25.1): a request of a
+  /// version that we lack is still to be answered.
   private mutating func readProtocol(_ text: Span<UInt8>, _ start: Int, _ end: Int) throws(ParseError) -> Int {
     var position = start
-    for part in 0..<3 {
-      let partEnd = text.run(position, end, of: .token)
-      let name = text.extracting(position..<partEnd)
-      switch part {
-      case 0: guard name.equalsIgnoringCase("sip") else { throw ParseError(.via, at: position) }
-      case 1: guard name.equals("2.0") else { throw ParseError(.via, at: position) }
-      default:
-        guard partEnd > position else { throw ParseError(.via, at: position) }
-        for known in TransportProtocol.allCases where name.equalsIgnoringCase(known.name) { transport = .known(known) }
-        guard partEnd < end, text[partEnd].isLinearSpace else { throw ParseError(.via, at: partEnd) }
-        return text.skipSpace(partEnd, end)
-      }
-      let slash = text.skipSpace(partEnd, end)
-      guard slash < end, text[slash] == UInt8(ascii: "/") else { throw ParseError(.via, at: slash) }
-      position = text.skipSpace(slash + 1, end)
+    if start + 8 <= end, text.matches("sip/2.0/", start, start + 8) {
+      position += 8
+    } else {
+      position = try readPart(text, position, end)
+      position = try readPart(text, position, end)
     }
-    return position
+    let nameEnd = text.run(position, end, of: .token)
+    guard nameEnd > position else { throw ParseError(.via, at: position) }
+    if text.matches("tls", position, nameEnd) {
+      transport = .known(.tls)
+    } else if text.matches("udp", position, nameEnd) {
+      transport = .known(.udp)
+    } else if text.matches("tcp", position, nameEnd) {
+      transport = .known(.tcp)
+    }
+    guard nameEnd < end, text[nameEnd].isLinearSpace else { throw ParseError(.via, at: nameEnd) }
+    return text.skipSpace(nameEnd, end)
+  }
+
+  /// One part of the protocol and the slash behind it.
+  private func readPart(_ text: Span<UInt8>, _ start: Int, _ end: Int) throws(ParseError) -> Int {
+    let partEnd = text.run(start, end, of: .token)
+    guard partEnd > start else { throw ParseError(.via, at: start) }
+    let slash = text.skipSpace(partEnd, end)
+    guard slash < end, text[slash] == UInt8(ascii: "/") else { throw ParseError(.via, at: slash) }
+    return text.skipSpace(slash + 1, end)
   }
 
   private mutating func readSentBy(_ text: Span<UInt8>, _ start: Int, _ end: Int) throws(ParseError) -> Int {
@@ -87,19 +97,17 @@ public struct Via: Sendable, Equatable {
   }
 
   private mutating func keep(_ text: Span<UInt8>, _ name: ByteRange, _ value: ByteRange?, from start: Int) {
-    let word = text.extracting(name.positions)
     let whole = ByteRange(start, Int((value ?? name).end))
-    switch word.count {
-    case 5 where word.equalsIgnoringCase("rport") && rportParameter == nil:
+    guard name.count <= 8 else { return }
+    switch text.word(Int(name.start), Int(name.end)).lowercased {
+    case "rport" where rportParameter == nil:
       rport = value ?? ByteRange(Int(name.end), Int(name.end))
       rportParameter = whole
-    case 5 where word.equalsIgnoringCase("maddr"): maddr = value
-    case 6 where word.equalsIgnoringCase("branch") && branch == nil:
+    case "maddr": maddr = value
+    case "branch" where branch == nil:
       branch = value
-      if let value, value.count > 7 {
-        hasMagicCookie = text.extracting(Int(value.start)..<Int(value.start) + 7).equalsIgnoringCase("z9hg4bk")
-      }
-    case 8 where word.equalsIgnoringCase("received") && receivedParameter == nil:
+      if let value, value.count > 7 { hasMagicCookie = text.matches("z9hg4bk", Int(value.start), Int(value.start) + 7) }
+    case "received" where receivedParameter == nil:
       received = value
       receivedParameter = whole
     default: break

@@ -85,8 +85,8 @@ class Context:
         return agent
 
     def registered(self, user, transport="tls", **options):
-        agent = self.agent(user, transport)
-        agent.register(**options)
+        agent = self.agent(user, transport, **options)
+        agent.register()
         return agent
 
     def channel(self, transport="tls", **options):

@@ -65,8 +65,6 @@ final class ResponseContext {
   var isStopped = false
   /// How many Route values of ours were taken off.
   var poppedRoutes = 0
-  /// The user that proved who he is, to drop his credentials before forwarding.
-  var consumesCredentials = false
   /// The caller's own address of record, for the token that leads back to him.
   var callerRecord: [UInt8] = []
 
@@ -81,7 +79,6 @@ final class ResponseContext {
     isAnswered = false
     isStopped = false
     poppedRoutes = 0
-    consumesCredentials = false
     callerRecord.removeAll(keepingCapacity: true)
   }
 }

@@ -24,8 +24,7 @@ extension ServerCore {
     let branch = branchText(client.handle)
     append(
       server.request, via: server.via, from: server.source, to: target, branch: branch,
-      poppedRoutes: context.poppedRoutes, consumesCredentials: context.consumesCredentials,
-      callerRecord: context.callerRecord, &actions.outbox.octets)
+      poppedRoutes: context.poppedRoutes, callerRecord: context.callerRecord, &actions.outbox.octets)
     // RFC 3261 §16.6 step 11: Timer C runs for INVITE only.
     context.branches.append(
       ResponseContext.Branch(
@@ -54,27 +53,21 @@ extension ServerCore {
     let hop = NextHop(destination: .flow(flow.id), transport: flow.transport, listener: flow.listener)
     append(
       request, via: via, from: source, to: ResponseContext.Target(uri: uri, hop: hop, q: 1_000),
-      branch: branchText(SlotHandle(index: 1, generation: 1)), poppedRoutes: 0, consumesCredentials: false,
-      callerRecord: [], &output)
+      branch: branchText(SlotHandle(index: 1, generation: 1)), poppedRoutes: 0, callerRecord: [], &output)
   }
 
   /// Writes the request as it goes to one target: copied in runs, with the lines that change spliced in.
   func append(
     _ request: Message, via: Via, from source: Flow, to target: ResponseContext.Target, branch: Branch,
-    poppedRoutes: Int, consumesCredentials: Bool, callerRecord: [UInt8], _ output: inout [UInt8]
+    poppedRoutes: Int, callerRecord: [UInt8], _ output: inout [UInt8]
   ) {
     let bytes = request.bytes
     let text = bytes.span
-    // RFC 3261 §16.6 step 2
-    output.append(text.extracting(request.methodToken.positions))
-    output.append(" ")
-    output.append(target.uri.span)
-    output.append(" SIP/2.0\r\n")
-    appendOurVia(target.hop, branch, &output)
+    appendStart(request, text, target, branch, &output)
     if settings.recordRoute, request.method.formsDialog, request.tag(of: .to) == nil {
       appendRecordRoutes(request, source, target, callerRecord, &output)
     }
-    appendFields(request, text, via, source, poppedRoutes, consumesCredentials, &output)
+    appendFields(request, text, via, source, poppedRoutes, &output)
     if !request.has(.maxForwards) {
       output.append("Max-Forwards: ")
       output.append(decimal: UInt64(settings.maxForwards))
@@ -89,17 +82,28 @@ extension ServerCore {
     output.append(text.extracting(request.body.positions))
   }
 
-  /// RFC 3261 §16.6 step 8
-  private func appendOurVia(_ hop: NextHop, _ branch: Branch, _ output: inout [UInt8]) {
-    switch hop.transport {
-    case .udp: output.append("Via: SIP/2.0/UDP ")
-    case .tcp: output.append("Via: SIP/2.0/TCP ")
-    case .tls: output.append("Via: SIP/2.0/TLS ")
+  /// The start line (RFC 3261 §16.6 step 2) and our Via (step 8).
+  private func appendStart(
+    _ request: Message, _ text: Span<UInt8>, _ target: ResponseContext.Target, _ branch: Branch,
+    _ output: inout [UInt8]
+  ) {
+    let method = request.methodToken
+    let sentBy = settings.listeners[Int(target.hop.listener)].sentBy
+    let fixed = 48
+    output.append(addingCapacity: method.count + target.uri.count + sentBy.count + Branch.length + fixed) { output in
+      output.append(text.extracting(method.positions))
+      output.append(" ")
+      output.append(target.uri.span)
+      switch target.hop.transport {
+      case .udp: output.append(" SIP/2.0\r\nVia: SIP/2.0/UDP ")
+      case .tcp: output.append(" SIP/2.0\r\nVia: SIP/2.0/TCP ")
+      case .tls: output.append(" SIP/2.0\r\nVia: SIP/2.0/TLS ")
+      }
+      output.append(sentBy.span)
+      output.append(";branch=")
+      branch.append(to: &output, hashing: hashing)
+      output.append("\r\n")
     }
-    output += settings.listeners[Int(hop.listener)].sentBy
-    output.append(";branch=")
-    branch.append(to: &output, hashing: hashing, scratch: &scratch)
-    output.append("\r\n")
   }
 
   /// Two values, so that each side's next request names the flow to the other side, over whatever connection it comes (RFC 5626 §5.3,
@@ -109,52 +113,54 @@ extension ServerCore {
     _ output: inout [UInt8]
   ) {
     let caller = NextHop(destination: .flow(source.id), transport: source.transport, listener: source.listener)
-    appendRecordRoute(as: target.hop, leadingTo: caller, callerRecord, &output)
+    let contact = target.uri
+    let isSecureThere = contact.count > 5 && contact.span.extracting(0..<5).equalsIgnoringCase("sips:")
+    appendRecordRoute(as: target.hop, leadingTo: caller, callerRecord, isSecure: isSecureThere, &output)
     var callee: [UInt8] = []
     let bytes = request.bytes
-    if let uri = try? request.requestURI(), let domain = domain(of: uri, bytes.span, source) {
-      appendKey(uri, domain, bytes.span, &callee)
-    }
-    appendRecordRoute(as: caller, leadingTo: target.hop, callee, &output)
+    let uri = try? request.requestURI()
+    if let uri, let domain = domain(of: uri, bytes.span, source) { appendKey(uri, domain, bytes.span, &callee) }
+    appendRecordRoute(as: caller, leadingTo: target.hop, callee, isSecure: uri?.scheme == .sips, &output)
   }
 
-  private func appendRecordRoute(as side: NextHop, leadingTo other: NextHop, _ aor: [UInt8], _ output: inout [UInt8]) {
-    output.append("Record-Route: <sip:")
+  /// RFC 3261 §16.6 step 4: where the Request-URI is a SIPS URI, so is this; TLS then goes without saying.
+  private func appendRecordRoute(
+    as side: NextHop, leadingTo other: NextHop, _ aor: [UInt8], isSecure: Bool, _ output: inout [UInt8]
+  ) {
+    let isSecure = isSecure && side.transport == .tls
+    output.append(isSecure ? "Record-Route: <sips:" : "Record-Route: <sip:")
     FlowToken.append(other, aor: aor.span, hashing: hashing, scratch: &tokenScratch, to: &output)
     output.append("@")
     output += settings.listeners[Int(side.listener)].recordRoute
     switch side.transport {
     case .udp: output.append(";lr>\r\n")
     case .tcp: output.append(";transport=tcp;lr>\r\n")
-    case .tls: output.append(";transport=tls;lr>\r\n")
+    case .tls: output.append(isSecure ? ";lr>\r\n" : ";transport=tls;lr>\r\n")
     }
   }
 
   private func appendFields(
     _ request: Message, _ text: Span<UInt8>, _ via: Via, _ source: Flow, _ poppedRoutes: Int,
-    _ consumesCredentials: Bool, _ output: inout [UInt8]
+    _ output: inout [UInt8]
   ) {
     var run = request.headersStart
     var routesToDrop = poppedRoutes
     var isTopVia = true
-    for index in request.fields.indices {
-      let field = request.fields[index]
+    let fields = request.fields
+    for index in fields.indices {
+      let field = fields[index]
       switch field.name {
       case .via where isTopVia:
         isTopVia = false
-        output.append(text.extracting(run..<Int(field.value.start)))
-        ResponseWriter.appendVia(via, text, source: source, to: &output)
-        run = Int(via.range.end)
+        run = ResponseWriter.appendVia(via, text, from: run, source: source, to: &output)
       case .maxForwards:
-        output.append(text.extracting(run..<Int(field.start)))
-        output.append("Max-Forwards: ")
+        output.append(text.extracting(run..<Int(field.value.start)))
         output.append(decimal: UInt64(max(0, (request.number(of: .maxForwards) ?? settings.maxForwards) - 1)))
-        output.append("\r\n")
-        run = request.end(ofFieldAt: index)
+        run = Int(field.value.end)
       case .route where routesToDrop > 0:
         output.append(text.extracting(run..<Int(field.start)))
         run = appendRemainingRoutes(request, text, index, &routesToDrop, &output)
-      case .proxyAuthorization where consumesCredentials && isForOurRealm(text, field.value):
+      case .proxyAuthorization where isForOurRealm(text, field.value):
         output.append(text.extracting(run..<Int(field.start)))
         run = request.end(ofFieldAt: index)
       default: break
@@ -187,7 +193,7 @@ extension ServerCore {
     return request.end(ofFieldAt: index)
   }
 
-  /// RFC 3261 §22.3: credentials for our realm have done their work; those for others go on.
+  /// RFC 3261 §22.3: credentials for our realm have done their work, or weren't needed, and are nobody else's to see; those for others go on.
   private func isForOurRealm(_ text: Span<UInt8>, _ value: ByteRange) -> Bool {
     guard let credentials = DigestCredentials(text, value) else { return false }
     let realm = text.extracting(credentials.realm.positions)
@@ -207,9 +213,9 @@ extension ServerCore {
       return
     }
     if let token = inquiry.token {
-      forwardAck(inquiry, token.hop, nil, &actions)
+      if let hop = token.hop ?? nextHop(of: inquiry) { forwardAck(inquiry, hop, nil, &actions) }
       transactions.pool.put(inquiry.message)
-    } else if !inquiry.hasForeignRoute, inquiry.uri.user != nil,
+    } else if !inquiry.hasBadToken, !inquiry.hasForeignRoute, inquiry.uri.user != nil,
       let domain = domain(of: inquiry.uri, bytes.span, inquiry.flow)
     {
       // A caller that keeps to the address it called, without the route set: its callee's contact is asked for again.
@@ -248,7 +254,7 @@ extension ServerCore {
     append(
       inquiry.message, via: inquiry.via, from: inquiry.flow, to: target,
       branch: branchText(SlotHandle(index: UInt32(truncatingIfNeeded: word), generation: 0)),
-      poppedRoutes: inquiry.poppedRoutes, consumesCredentials: false, callerRecord: [], &actions.outbox.octets)
+      poppedRoutes: inquiry.poppedRoutes, callerRecord: [], &actions.outbox.octets)
     actions.outbox.transmit(from: start, to: hop.destination, tag: 0)
     statistics.requestsForwarded &+= 1
   }
