@@ -171,8 +171,9 @@ extension MessageLayout {
   }
 
   @inline(never)
-  private func unusualFieldName(_ text: Span<UInt8>, _ start: Int, _ end: Int) -> (HeaderName, nameEnd: Int, colon: Int)?
-  {
+  private func unusualFieldName(_ text: Span<UInt8>, _ start: Int, _ end: Int) -> (
+    HeaderName, nameEnd: Int, colon: Int
+  )? {
     guard let colon = text.first(UInt8(ascii: ":"), in: start..<end) else { return nil }
     var nameEnd = colon
     while nameEnd > start, text[nameEnd - 1] == 0x20 || text[nameEnd - 1] == 0x09 { nameEnd -= 1 }
