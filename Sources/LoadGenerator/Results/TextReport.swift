@@ -63,6 +63,9 @@ public struct TextReport {
     if !causes.isEmpty {
       text = "losses: " + causes.map { "\($0.name) × \(measured.value($0))" }.joined(separator: ", ") + "\n"
     }
+    if result.scenario == "restart" {
+      text += "longest time without a success: \(measured.longestGap / 1_000_000) ms\n"
+    }
     for (reason, count) in result.reasons.sorted(by: { $0.value > $1.value }).prefix(5) {
       text += "  \(reason) × \(count)\n"
     }

@@ -162,6 +162,8 @@ extension ServerCore {
     if binding.isReachedByFlow { return flow }
     let contact = binding.uri
     guard let uri = try? SIPURI(contact.span, ByteRange(0, contact.count)), uri.isSIP else { return nil }
+    // Nobody's contact is this server: such a request would come back here, several for each.
+    guard !settings.isOurs(uri, contact.span, binding.flow) else { return flow }
     return address(of: uri, contact.span).map { direct($0, binding.flow) } ?? flow
   }
 
