@@ -48,6 +48,9 @@ SSL_CTX *copenssl_context(bool server, int minimum_version, int maximum_version)
   // between attempts.
   SSL_CTX_set_mode(context,
                    SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  // With it a peer that sends one key update after the other would keep a read busy, and all other connections waiting,
+  // for as long as it likes.
+  SSL_CTX_clear_mode(context, SSL_MODE_AUTO_RETRY);
   SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
   // read_ahead stays off: a connection that leaves its SSL object right after the handshake may have no octets inside.
