@@ -35,7 +35,9 @@ extension MessageLayout {
         at == Int(callID.end) || at + 1 < Int(callID.end) && text.all(at + 1..<Int(callID.end), in: .word)
       else { throw ParseError(.callID, at: Int(callID.start)) }
     }
-    if isRequest, !text.extracting(sequence.method.positions).equals(text.extracting(methodToken.positions)) {
+    // What a response has besides is for its reader: dropping it would leave the caller without an answer.
+    guard isRequest else { return }
+    guard text.extracting(sequence.method.positions).equals(text.extracting(methodToken.positions)) else {
       throw ParseError(.methodMismatch, at: Int(sequence.method.start))
     }
     try checkAddresses(.route, .route, text)
