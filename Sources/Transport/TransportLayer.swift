@@ -31,6 +31,8 @@ public final class TransportLayer {
   var connections: [UInt64: Connection] = [:]
   var outgoing: [Connection.Key: Connection] = [:]
   var addresses = AddressTable()
+  /// Handshakes with accepted connections by their start, with some that are over already.
+  var handshakes: [(connection: UInt64, start: Instant)] = []
   var streamListeners: [StreamListener] = []
   var datagramListeners: [DatagramListener] = []
   var clientContexts: [String: TLSContext] = [:]
