@@ -51,28 +51,6 @@ int copenssl_hmac_compute(EVP_MAC_CTX *context, const void *octets, size_t lengt
          EVP_MAC_final(context, output, &size, 32) && size == 32;
 }
 
-EVP_MAC_CTX *copenssl_siphash(void) {
-  EVP_MAC_CTX *context = mac_context("SIPHASH");
-  if (context == NULL) return NULL;
-  size_t size = 8;
-  unsigned compressing = 2, finalising = 4;
-  OSSL_PARAM parameters[] = {OSSL_PARAM_construct_size_t(OSSL_MAC_PARAM_SIZE, &size),
-                             OSSL_PARAM_construct_uint(OSSL_MAC_PARAM_C_ROUNDS, &compressing),
-                             OSSL_PARAM_construct_uint(OSSL_MAC_PARAM_D_ROUNDS, &finalising),
-                             OSSL_PARAM_construct_end()};
-  if (EVP_MAC_CTX_set_params(context, parameters)) return context;
-  EVP_MAC_CTX_free(context);
-  return NULL;
-}
-
-int copenssl_siphash_compute(EVP_MAC_CTX *context, const uint8_t *key, const void *octets, size_t length,
-                             uint8_t output[8]) {
-  size_t size = 0;
-  // This one has to be given the key each time: its state is lost with the result.
-  return EVP_MAC_init(context, key, 16, NULL) && EVP_MAC_update(context, octets, length) &&
-         EVP_MAC_final(context, output, &size, 8) && size == 8;
-}
-
 void copenssl_mac_free(EVP_MAC_CTX *context) { EVP_MAC_CTX_free(context); }
 
 int copenssl_hkdf(const uint8_t *secret, size_t secret_length, const uint8_t *salt, size_t salt_length,

@@ -21,30 +21,52 @@ extension MessageLayout {
       return
     }
     parseStartLine(text, position, end)
-    position = end + 2
-    headersStart = position
-    while true {
-      // RFC 5118 §4.10: a datagram may end behind its last header line; the empty line is understood.
-      if position == text.count {
-        parseBody(text, from: position)
-        break
-      }
-      guard let end = lineEnd(text, position) else {
-        note(.headerLine, at: position)
-        headersEnd = min(position, text.count)
-        break
-      }
-      if end == position {
-        headersEnd = position
-        parseBody(text, from: position + 2)
-        break
-      }
-      position = parseField(text, position, end, limits)
-    }
+    headersStart = end + 2
+    parseFields(text, limits)
+    cutBody(text)
     if headersEnd > limits.head { note(.tooLarge, at: limits.head) }
   }
 
+  /// Reads all header lines. They are written to the free room of the array, which is looked for once and not for each of them.
+  private mutating func parseFields(_ text: Span<UInt8>, _ limits: ParserLimits) {
+    var found: [Message.Field] = []
+    swap(&found, &fields)
+    var position: Int? = headersStart
+    while let start = position {
+      let known = found.count
+      found.append(addingCapacity: max(found.capacity - known, 48)) { room in
+        position = parseFields(text, from: start, known, limits, into: &room)
+      }
+    }
+    swap(&found, &fields)
+  }
+
+  /// Reads header lines until there is no room for another one, and returns where that one begins; nil behind the last. `known` were read before.
+  private mutating func parseFields(
+    _ text: Span<UInt8>, from start: Int, _ known: Int, _ limits: ParserLimits,
+    into room: inout OutputSpan<Message.Field>
+  ) -> Int? {
+    var position = start
+    while !room.isFull {
+      // RFC 5118 §4.10: a datagram may end behind its last header line; the empty line is understood.
+      if position == text.count { return nil }
+      guard let end = lineEnd(text, position) else {
+        note(.headerLine, at: position)
+        headersEnd = min(position, text.count)
+        return nil
+      }
+      if end == position {
+        headersEnd = position
+        body = ByteRange(position + 2, text.count)
+        return nil
+      }
+      position = parseField(text, position, end, known, limits, into: &room)
+    }
+    return position
+  }
+
   /// The position of the CRLF that ends the line; nil when no line feed is left. A line feed alone ends the line too, and is noted.
+  @inline(__always)
   private mutating func lineEnd(_ text: Span<UInt8>, _ position: Int) -> Int? {
     guard position < text.count, let feed = text.first(0x0A, in: position..<text.count) else { return nil }
     if feed > position, text[feed - 1] == 0x0D { return feed - 1 }
@@ -102,7 +124,11 @@ extension MessageLayout {
   }
 
   /// Reads one header line with the lines folded into it; returns the position behind it.
-  private mutating func parseField(_ text: Span<UInt8>, _ start: Int, _ firstEnd: Int, _ limits: ParserLimits) -> Int {
+  @inline(__always)
+  private mutating func parseField(
+    _ text: Span<UInt8>, _ start: Int, _ firstEnd: Int, _ known: Int, _ limits: ParserLimits,
+    into room: inout OutputSpan<Message.Field>
+  ) -> Int {
     var end = firstEnd
     // RFC 3261 §7.3.1: a line that begins with white space continues the one before.
     while end + 2 < text.count, text[end + 2] == 0x20 || text[end + 2] == 0x09 {
@@ -112,43 +138,62 @@ extension MessageLayout {
       }
       end = next
     }
-    let colon = text.first(UInt8(ascii: ":"), in: start..<firstEnd) ?? start
-    var nameEnd = colon
-    while nameEnd > start, text[nameEnd - 1] == 0x20 || text[nameEnd - 1] == 0x09 { nameEnd -= 1 }
-    let name = HeaderName(text, start, nameEnd)
-    // A name that the table knows needs no look at its octets.
-    guard nameEnd > start, nameEnd - start < 256, name != .other || text.all(start..<nameEnd, in: .token) else {
+    guard let (name, nameEnd, colon) = fieldName(text, start, firstEnd) else {
       note(.headerLine, at: start)
       return end + 2
     }
-    guard fields.count < limits.fields else {
+    guard known + room.count < limits.fields else {
       note(.tooManyHeaders, at: start)
       return end + 2
     }
-    let valueStart = text.skipSpace(colon + 1, end)
-    let valueEnd = text.trimSpace(valueStart, end)
-    if first[Int(name.rawValue)] == 255 { first[Int(name.rawValue)] = UInt8(truncatingIfNeeded: fields.count) }
-    fields.append(
+    if first[Int(name.rawValue)] == 255 {
+      first[Int(name.rawValue)] = UInt8(truncatingIfNeeded: known + room.count)
+    } else if name.isSingle, repeated == nil {
+      repeated = UInt16(truncatingIfNeeded: start)
+    }
+    room.append(
       Message.Field(
         name: name, nameLength: UInt8(truncatingIfNeeded: nameEnd - start), start: UInt16(truncatingIfNeeded: start),
-        value: ByteRange(valueStart, valueEnd)))
+        value: text.trimmed(colon + 1, end)))
     return end + 2
+  }
+
+  /// The name that a header line begins with, its end, and the position of the colon; nil when there is no name.
+  @inline(__always)
+  private func fieldName(_ text: Span<UInt8>, _ start: Int, _ end: Int) -> (HeaderName, nameEnd: Int, colon: Int)? {
+    // Nearly all names: up to sixteen octets with the colon directly behind them.
+    if let (first, second, length) = text.wordsBeforeColon(from: start), length > 0, start + length < end {
+      let colon = start + length
+      let name = HeaderName(first, second)
+      if name == .other ? text.isToken(start, colon) : text[colon - 1] != 0 { return (name, colon, colon) }
+    }
+    return unusualFieldName(text, start, end)
+  }
+
+  @inline(never)
+  private func unusualFieldName(_ text: Span<UInt8>, _ start: Int, _ end: Int) -> (
+    HeaderName, nameEnd: Int, colon: Int
+  )? {
+    guard let colon = text.first(UInt8(ascii: ":"), in: start..<end) else { return nil }
+    var nameEnd = colon
+    while nameEnd > start, text[nameEnd - 1] == 0x20 || text[nameEnd - 1] == 0x09 { nameEnd -= 1 }
+    guard nameEnd > start, nameEnd - start < 256, text.isToken(start, nameEnd) else { return nil }
+    return (HeaderName(text, start, nameEnd), nameEnd, colon)
   }
 
   /// RFC 3261 §18.3: octets beyond Content-Length are not part of the message, fewer are an error; without it a datagram's body
   /// goes to its end.
-  private mutating func parseBody(_ text: Span<UInt8>, from start: Int) {
-    body = ByteRange(start, text.count)
+  private mutating func cutBody(_ text: Span<UInt8>) {
     guard let index = firstIndex(of: .contentLength) else { return }
     let value = fields[index].value
     guard let length = text.decimal(value.positions, below: 1 << 32) else {
       note(.contentLength, at: Int(value.start))
       return
     }
-    if start + length > text.count {
+    if Int(body.start) + length > text.count {
       note(.contentLength, at: Int(value.start))
     } else {
-      body = ByteRange(start, start + length)
+      body = ByteRange(Int(body.start), Int(body.start) + length)
     }
   }
 }

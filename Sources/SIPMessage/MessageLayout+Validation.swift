@@ -16,30 +16,18 @@ extension MessageLayout {
 
   /// RFC 3261 §8.1.1: five fields that every message has once (Max-Forwards, which RFC 2543 didn't know, at most once).
   private func checkCounts() throws(ParseError) {
-    var seen: UInt64 = 0
-    for field in fields {
-      let bit: UInt64 = 1 << UInt64(field.name.rawValue)
-      if seen & bit != 0, Self.single & bit != 0 { throw ParseError(.repeatedHeader, at: Int(field.start)) }
-      seen |= bit
+    if let repeated { throw ParseError(.repeatedHeader, at: Int(repeated)) }
+    guard has(.via), has(.from), has(.to), has(.callID), has(.cseq) else {
+      throw ParseError(.missingHeader, at: headersEnd)
     }
-    if seen & Self.mandatory != Self.mandatory { throw ParseError(.missingHeader, at: headersEnd) }
-  }
-
-  private static let single = mask([
-    .from, .to, .callID, .cseq, .maxForwards, .contentLength, .contentType, .expires,
-  ])
-  private static let mandatory = mask([.via, .from, .to, .callID, .cseq])
-
-  private static func mask(_ names: [HeaderName]) -> UInt64 {
-    names.reduce(0) { $0 | 1 << UInt64($1.rawValue) }
   }
 
   private mutating func checkFields(_ text: Span<UInt8>) throws(ParseError) {
-    checkedVia = try topVia(text)
-    let sequence = try cseq(text)
+    checkedVia = try readTopVia(text)
+    let sequence = try readCSeq(text)
     checkedCSeq = sequence
-    checkedFrom = try address(.from, text)
-    checkedTo = try address(.to, text)
+    checkedFrom = try readAddress(.from, text)
+    checkedTo = try readAddress(.to, text)
     if let callID = value(of: .callID) {
       // RFC 3261 §25.1: word [ "@" word ]
       let at = text.first(UInt8(ascii: "@"), in: callID.positions) ?? Int(callID.end)
@@ -58,7 +46,7 @@ extension MessageLayout {
   }
 
   private mutating func checkRequest(_ text: Span<UInt8>) throws(ParseError) {
-    let uri = try uri(text)
+    let uri = try readURI(text)
     checkedURI = uri
     // RFC 3261 §19.1.5, RFC 4475 §3.1.2.11: a Request-URI has no header part.
     if !uri.headers.isEmpty { throw ParseError(.requestURI, at: Int(uri.headers.start)) }
@@ -92,6 +80,7 @@ extension MessageLayout {
   }
 
   /// RFC 3261 §20.10: `*`, alone and in REGISTER only, or addresses.
+  @inline(__always)
   private func checkContacts(_ text: Span<UInt8>) throws(ParseError) {
     guard has(.contact) else { return }
     var iterator = ValueIterator(.contact, in: fields, from: firstIndex(of: .contact))

@@ -56,6 +56,7 @@ public struct NameAddress: Sendable, Equatable {
     return nil
   }
 
+  @inline(__always)
   private static func openingBracket(_ text: Span<UInt8>, _ start: Int, _ end: Int) -> Int? {
     var index = start
     while index < end, let found = text.first(UInt8(ascii: "<"), or: UInt8(ascii: "\""), in: index..<end) {
@@ -67,6 +68,7 @@ public struct NameAddress: Sendable, Equatable {
   }
 
   /// One quoted string, or tokens with white space between them.
+  @inline(__always)
   private static func checkDisplayName(_ text: Span<UInt8>, _ start: Int, _ end: Int) throws(ParseError) {
     if start == end { return }
     if text[start] == UInt8(ascii: "\"") {
@@ -81,11 +83,12 @@ public struct NameAddress: Sendable, Equatable {
     }
   }
 
+  @inline(__always)
   private mutating func readParameters(_ text: Span<UInt8>) throws(ParseError) {
     if parameters.isEmpty { return }
     var iterator = ParameterIterator(parameters)
     while let (name, value) = iterator.next(text) {
-      if tag == nil, text.names(name, "tag") { tag = value ?? ByteRange(Int(name.end), Int(name.end)) }
+      if tag == nil, text.names(name, word: "tag") { tag = value ?? ByteRange(Int(name.end), Int(name.end)) }
     }
     guard iterator.isAtEnd(text) else { throw ParseError(.uri, at: Int(parameters.start)) }
   }

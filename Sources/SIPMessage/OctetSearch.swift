@@ -39,6 +39,27 @@ extension Span where Element == UInt8 {
     end - start == literal.count && word(start, end).lowercased == literal
   }
 
+  /// The octets before the first colon at or behind a position, as two words; nil when it isn't among the first sixteen.
+  @inline(__always)
+  func wordsBeforeColon(from start: Int) -> (first: OctetWord, second: OctetWord, length: Int)? {
+    check(start, start)
+    let first = word(at: start)
+    if let (before, length) = octetsBeforeColon(first) { return (before, "", length) }
+    let second = start &+ 8 < count ? word(at: start &+ 8) : 0
+    if let (before, length) = octetsBeforeColon(second) { return (OctetWord(bits: first), before, 8 &+ length) }
+    return nil
+  }
+
+  @inline(__always)
+  private func octetsBeforeColon(_ word: UInt64) -> (OctetWord, Int)? {
+    // An octet becomes 0 where it is a colon; the subtraction then borrows into its top bit. The lowest such bit is exact.
+    let difference = word ^ 0x3A3A_3A3A_3A3A_3A3A
+    let colons = (difference &- 0x0101_0101_0101_0101) & ~difference & 0x8080_8080_8080_8080
+    if colons == 0 { return nil }
+    let below = (colons & (0 &- colons)) >> 7 &- 1
+    return (OctetWord(bits: word & below), colons.trailingZeroBitCount >> 3)
+  }
+
   // MARK: Searching, sixteen octets at a time
 
   /// The position of the first of sixteen octets for which `isHit` has ones; nil when there is none.
@@ -126,6 +147,15 @@ extension Span where Element == UInt8 {
     return index
   }
 
+  /// Whether the range is a token. Most are letters, digits and hyphens, which are told eight at a time.
+  @inline(__always)
+  func isToken(_ start: Int, _ end: Int) -> Bool {
+    check(start, end)
+    var index = start
+    while index < end, OctetWord(bits: word(at: index)).isPlain(end &- index) { index &+= 8 }
+    return index >= end || all(index..<end, in: .token)
+  }
+
   /// Whether all octets of the range are in the set; true for an empty range.
   @inline(__always)
   func all(_ range: Range<Int>, in set: OctetClass) -> Bool {
@@ -149,6 +179,16 @@ extension Span where Element == UInt8 {
     var index = end
     while index > start, OctetClass.space.contains(self[unchecked: index - 1]) { index -= 1 }
     return index
+  }
+
+  /// The range without white space at its ends.
+  @inline(__always)
+  func trimmed(_ start: Int, _ end: Int) -> ByteRange {
+    check(start, end)
+    var (first, behind) = (start, end)
+    while first < behind, OctetClass.space.contains(self[unchecked: first]) { first &+= 1 }
+    while behind > first, OctetClass.space.contains(self[unchecked: behind &- 1]) { behind &-= 1 }
+    return ByteRange(first, behind)
   }
 
   /// The end of the run of decimal digits that begins at a position.

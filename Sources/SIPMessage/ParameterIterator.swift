@@ -36,6 +36,7 @@ public struct ParameterIterator: Sendable {
   }
 
   /// RFC 5118 §4.5: colons and brackets of an IPv6 address may stand in a value.
+  @inline(__always)
   private func endOfValue(_ text: Span<UInt8>, _ start: Int) -> Int? {
     if start < end, text[start] == UInt8(ascii: "\"") { return text.endOfQuoted(start, end) }
     let valueEnd = text.run(start, end, of: .parameter | .token)

@@ -98,6 +98,7 @@ public struct SIPURI: Sendable, Equatable {
     output.append(text.extracting(position..<(headers.isEmpty ? Int(range.end) : Int(headers.start))))
   }
 
+  @inline(__always)
   private mutating func readUser(_ text: Span<UInt8>, _ start: Int, _ end: Int) throws(ParseError) -> Int {
     guard let at = text.first(UInt8(ascii: "@"), in: start..<end) else { return start }
     let userEnd = text.run(escaped: start, at, of: .user)
@@ -112,6 +113,7 @@ public struct SIPURI: Sendable, Equatable {
     return at + 1
   }
 
+  @inline(__always)
   private mutating func readHost(_ text: Span<UInt8>, _ start: Int, _ end: Int) throws(ParseError) -> Int {
     guard let (kind, hostEnd) = text.host(start, end) else { throw ParseError(.uri, at: start) }
     host = ByteRange(start, hostEnd)
@@ -123,6 +125,7 @@ public struct SIPURI: Sendable, Equatable {
     return portEnd
   }
 
+  @inline(__always)
   private mutating func readTail(_ text: Span<UInt8>, _ start: Int, _ end: Int) throws(ParseError) {
     var position = start
     while position < end, text[position] == UInt8(ascii: ";") {
@@ -146,6 +149,7 @@ public struct SIPURI: Sendable, Equatable {
 
 extension Span where Element == UInt8 {
   /// The kind and end of the host that begins at a position; nil when none does.
+  @inline(__always)
   func host(_ start: Int, _ end: Int) -> (SIPURI.HostKind, Int)? {
     guard start < end else { return nil }
     if self[start] == UInt8(ascii: "[") {

@@ -46,11 +46,13 @@ enum LayerTable {
       "micro",
       ["Structures", "SIPMessage", "SIPTransaction", "SIPServer", "TLSEngine", "CAllocationCount"],
       "micro benchmarks"),
-    row("CLoadGenerator", ["CLinux"], "OpenSSL for clients and counters of processes"),
+    row("CLoadGenerator", ["CLinux"], "client sockets, precise timer, /proc, OpenSSL's headers for the load generator"),
     row(
-      "LoadGenerator", ["Structures", "Reactor", "CLinux", "CLoadGenerator", "Histogram", "Yams", "Glibc"],
-      "users, scenarios, load and results of the load generator; its own reader of SIP"),
-    row("apus-bench", ["Structures", "LoadGenerator", "ArgumentParser", "Glibc"], "the load generator's command line"),
+      "LoadGenerator", ["Structures", "Reactor", "CLinux", "CLoadGenerator", "Histogram", "Yams"],
+      "users, scenarios and results of apus-bench; no reader or writer of the server's"),
+    row(
+      "apus-bench", ["LoadGenerator", "Structures", "ArgumentParser", "Glibc"],
+      "the load generator's command line"),
   ]
 
   /// Targets that lie elsewhere than in Sources: benchmarks.

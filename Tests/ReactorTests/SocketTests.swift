@@ -144,6 +144,19 @@ struct ProcessTests {
     #expect(Array(buffer[..<4]) == Array("two\n".utf8))
   }
 
+  @Test("passes on no descriptor but those that it is told to, not even inherited ones")
+  func strayDescriptors() throws {
+    var (pipe, stray): ([Int32], [Int32]) = ([0, 0], [0, 0])
+    #expect(clinux_pipe(&pipe) == 0)
+    #expect(Glibc.pipe(&stray) == 0)
+    defer { for number in pipe + stray { close(number) } }
+    let script = "[ -e /proc/self/fd/\(stray[0]) ] && exit 1; [ -e /proc/self/fd/3 ] && exit 0; exit 2"
+    let child = spawn(script, [clinux_descriptor_map(from: pipe[1], to: 3)])
+    var end = clinux_exit()
+    #expect(clinux_wait(child, true, &end) == 1)
+    #expect(end.code == 0)
+  }
+
   @Test("reports an executable that can't be started as an error of the call")
   func missing() {
     #expect(spawn("", [], path: "/nonexistent/program") == -ENOENT)

@@ -75,7 +75,7 @@ struct KeyedCheckTests {
   @Test("computes SipHash-2-4 as its authors' vectors have it")
   func sipHash() throws {
     let key = (0..<16).map { UInt8($0) }
-    let authenticator = try ShortAuthenticator(key: key.span)
+    let authenticator = ShortAuthenticator(key: key.span)
     for _ in 0..<2 {
       #expect(authenticator.code((0..<15).map { UInt8($0) }) == 0xA129_CA61_49BE_45E5)
       #expect(authenticator.code([]) == 0x726F_DB47_DD0E_0E31)

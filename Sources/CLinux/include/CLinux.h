@@ -140,8 +140,8 @@ struct clinux_descriptor_map {
 // The new process is killed when the thread that started it ends.
 static const int clinux_spawn_dies_with_parent = 1;
 
-// Starts the executable at `path` with the given descriptors at the given numbers; all others are passed on or not by
-// their own close-on-exec flag. Signals have their default disposition and none is blocked. `environment` may be NULL:
+// Starts the executable at `path` with the given descriptors at the given numbers and the standard three; no others are
+// passed on, not even those that this process inherited itself. Signals have their default disposition and none is blocked. `environment` may be NULL:
 // this process's. Returns the process id; an executable that can't be started is an error here, not a child that exits.
 int clinux_spawn(const char *path, char *const arguments[], char *const environment[],
                  const struct clinux_descriptor_map *map, int count, int flags);

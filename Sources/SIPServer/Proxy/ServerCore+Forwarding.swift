@@ -63,12 +63,7 @@ extension ServerCore {
   ) {
     let bytes = request.bytes
     let text = bytes.span
-    // RFC 3261 §16.6 step 2
-    output.append(text.extracting(request.methodToken.positions))
-    output.append(" ")
-    output.append(target.uri.span)
-    output.append(" SIP/2.0\r\n")
-    appendOurVia(target.hop, branch, &output)
+    appendStart(request, text, target, branch, &output)
     if settings.recordRoute, request.method.formsDialog, request.tag(of: .to) == nil {
       appendRecordRoutes(request, source, target, callerRecord, &output)
     }
@@ -87,17 +82,28 @@ extension ServerCore {
     output.append(text.extracting(request.body.positions))
   }
 
-  /// RFC 3261 §16.6 step 8
-  private func appendOurVia(_ hop: NextHop, _ branch: Branch, _ output: inout [UInt8]) {
-    switch hop.transport {
-    case .udp: output.append("Via: SIP/2.0/UDP ")
-    case .tcp: output.append("Via: SIP/2.0/TCP ")
-    case .tls: output.append("Via: SIP/2.0/TLS ")
+  /// The start line (RFC 3261 §16.6 step 2) and our Via (step 8).
+  private func appendStart(
+    _ request: Message, _ text: Span<UInt8>, _ target: ResponseContext.Target, _ branch: Branch,
+    _ output: inout [UInt8]
+  ) {
+    let method = request.methodToken
+    let sentBy = settings.listeners[Int(target.hop.listener)].sentBy
+    let fixed = 48
+    output.append(addingCapacity: method.count + target.uri.count + sentBy.count + Branch.length + fixed) { output in
+      output.append(text.extracting(method.positions))
+      output.append(" ")
+      output.append(target.uri.span)
+      switch target.hop.transport {
+      case .udp: output.append(" SIP/2.0\r\nVia: SIP/2.0/UDP ")
+      case .tcp: output.append(" SIP/2.0\r\nVia: SIP/2.0/TCP ")
+      case .tls: output.append(" SIP/2.0\r\nVia: SIP/2.0/TLS ")
+      }
+      output.append(sentBy.span)
+      output.append(";branch=")
+      branch.append(to: &output, hashing: hashing)
+      output.append("\r\n")
     }
-    output += settings.listeners[Int(hop.listener)].sentBy
-    output.append(";branch=")
-    branch.append(to: &output, hashing: hashing, scratch: &scratch)
-    output.append("\r\n")
   }
 
   /// Two values, so that each side's next request names the flow to the other side, over whatever connection it comes (RFC 5626 §5.3,
@@ -140,20 +146,17 @@ extension ServerCore {
     var run = request.headersStart
     var routesToDrop = poppedRoutes
     var isTopVia = true
-    for index in request.fields.indices {
-      let field = request.fields[index]
+    let fields = request.fields
+    for index in fields.indices {
+      let field = fields[index]
       switch field.name {
       case .via where isTopVia:
         isTopVia = false
-        output.append(text.extracting(run..<Int(field.value.start)))
-        ResponseWriter.appendVia(via, text, source: source, to: &output)
-        run = Int(via.range.end)
+        run = ResponseWriter.appendVia(via, text, from: run, source: source, to: &output)
       case .maxForwards:
-        output.append(text.extracting(run..<Int(field.start)))
-        output.append("Max-Forwards: ")
+        output.append(text.extracting(run..<Int(field.value.start)))
         output.append(decimal: UInt64(max(0, (request.number(of: .maxForwards) ?? settings.maxForwards) - 1)))
-        output.append("\r\n")
-        run = request.end(ofFieldAt: index)
+        run = Int(field.value.end)
       case .route where routesToDrop > 0:
         output.append(text.extracting(run..<Int(field.start)))
         run = appendRemainingRoutes(request, text, index, &routesToDrop, &output)

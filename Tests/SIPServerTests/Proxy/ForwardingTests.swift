@@ -57,7 +57,8 @@ struct ForwardingTests {
        <sip:bob@example.test>
       i: c1@h
       CSeq: 0007   MESSAGE
-      Max-Forwards: 69
+      max-forwards:
+       69
       Subject: folded
       \t twice
         over
