@@ -88,7 +88,7 @@ extension MessageLayout {
       note(.startLine, at: start)
       return
     }
-    kind = .request(Method(text.extracting(start..<space)))
+    kind = .request(Method(text, start, space))
     methodToken = ByteRange(start, space)
     guard let second = text.first(0x20, in: space + 1..<end), second > space + 1 else {
       note(.startLine, at: space)
@@ -148,8 +148,9 @@ extension MessageLayout {
     }
     if first[Int(name.rawValue)] == 255 {
       first[Int(name.rawValue)] = UInt8(truncatingIfNeeded: known + room.count)
-    } else if name.isSingle, repeated == nil {
-      repeated = UInt16(truncatingIfNeeded: start)
+    } else {
+      repeatedNames |= 1 << UInt64(name.rawValue)
+      if name.isSingle, repeated == nil { repeated = UInt16(truncatingIfNeeded: start) }
     }
     room.append(
       Message.Field(

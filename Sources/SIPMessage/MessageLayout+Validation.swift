@@ -59,7 +59,7 @@ extension MessageLayout {
 
   private func checkTags(_ name: HeaderName, _ text: Span<UInt8>) throws(ParseError) {
     guard has(name) else { return }
-    var iterator = ValueIterator(name, in: fields, from: firstIndex(of: name))
+    var iterator = values(of: name)
     while let (tag, _) = iterator.next(text) {
       guard !tag.isEmpty, text.all(tag.positions, in: .token) else {
         throw ParseError(.requireTag, at: Int(tag.start))
@@ -71,7 +71,7 @@ extension MessageLayout {
   private func checkAddresses(_ name: HeaderName, _ problem: ParseError.Problem, _ text: Span<UInt8>) throws(ParseError)
   {
     guard has(name) else { return }
-    var iterator = ValueIterator(name, in: fields, from: firstIndex(of: name))
+    var iterator = values(of: name)
     while let (value, _) = iterator.next(text) {
       guard let address = try? NameAddress(text, value), address.isBracketed else {
         throw ParseError(problem, at: Int(value.start))
@@ -83,7 +83,7 @@ extension MessageLayout {
   @inline(__always)
   private func checkContacts(_ text: Span<UInt8>) throws(ParseError) {
     guard has(.contact) else { return }
-    var iterator = ValueIterator(.contact, in: fields, from: firstIndex(of: .contact))
+    var iterator = values(of: .contact)
     while let (value, _) = iterator.next(text) {
       if value.count == 1, text[Int(value.start)] == UInt8(ascii: "*"), isRegister { continue }
       do {

@@ -48,7 +48,7 @@ public struct NameAddress: Sendable, Equatable {
   /// The value of a header parameter (empty range for one without value); nil when there is none. `name` is in small letters.
   public func parameter(_ name: StaticString, in text: Span<UInt8>) -> ByteRange? {
     var iterator = ParameterIterator(parameters)
-    while let (found, value) = iterator.next(text) {
+    while let (found, value) = iterator.advance(text) {
       if text.names(found, name) {
         return value ?? ByteRange(Int(found.end), Int(found.end))
       }
@@ -87,7 +87,7 @@ public struct NameAddress: Sendable, Equatable {
   private mutating func readParameters(_ text: Span<UInt8>) throws(ParseError) {
     if parameters.isEmpty { return }
     var iterator = ParameterIterator(parameters)
-    while let (name, value) = iterator.next(text) {
+    while let (name, value) = iterator.advance(text) {
       if tag == nil, text.names(name, word: "tag") { tag = value ?? ByteRange(Int(name.end), Int(name.end)) }
     }
     guard iterator.isAtEnd(text) else { throw ParseError(.uri, at: Int(parameters.start)) }

@@ -43,7 +43,7 @@ public struct Via: Sendable, Equatable {
     sentByEnd = try readSentBy(text, afterProtocol, end)
     var iterator = ParameterIterator(ByteRange(sentByEnd, end))
     var last = sentByEnd
-    while let (name, value) = iterator.next(text) {
+    while let (name, value) = iterator.advance(text) {
       keep(text, name, value, from: last)
       last = Int((value ?? name).end)
     }

@@ -23,6 +23,7 @@ public final class ServerCore {
   var registeredOver: [UInt64: [[UInt8]]] = [:]
   var scratch: [UInt8] = []
   var tokenScratch: [UInt8] = []
+  var keyScratch: [UInt8] = []
   /// Seconds of the wall clock; the owner sets it before each input.
   public var unixSeconds: Int64
   /// What was counted.

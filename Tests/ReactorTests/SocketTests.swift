@@ -186,6 +186,27 @@ struct ProcessTests {
   }
 }
 
+@Suite("The log's reader", .serialized)
+struct LogReaderTests {
+  @Test(
+    "a reader that has stopped holds nobody up, and gets the lines again when it goes on", arguments: [true, false])
+  func stalled(_ isPipe: Bool) {
+    var ends: [Int32] = [0, 0]
+    #expect((isPipe ? clinux_pipe(&ends) : clinux_socket_pair(1, &ends)) == 0)
+    defer { for number in ends { close(number) } }
+    let line = [UInt8](repeating: 0x61, count: 10_000)
+    let start = System.monotonicNow
+    var lines = 0
+    while lines < 10_000, clinux_write_log(ends[1], line, line.count) { lines += 1 }
+    #expect(lines < 10_000)
+    for _ in 0..<100 { #expect(!clinux_write_log(ends[1], line, line.count)) }
+    #expect(System.monotonicNow - start < .seconds(5))
+    var buffer = [UInt8](repeating: 0, count: 1 << 20)
+    #expect(clinux_read(ends[0], &buffer, buffer.count) > 0)
+    #expect(clinux_write_log(ends[1], line, 100))
+  }
+}
+
 @Suite("Octet search")
 struct OctetSearchTests {
   @Test("finds octets and sequences, or says that there are none")
