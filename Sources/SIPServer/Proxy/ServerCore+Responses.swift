@@ -6,7 +6,11 @@ import Structures
 extension ServerCore {
   func receivedResponse(_ message: Message, _ now: Instant, _ actions: inout ServerActions) {
     statistics.responsesReceived &+= 1
-    guard message.check() == nil, let via = try? message.topVia(), isForSomebodyElse(message, via) else {
+    let bytes = message.bytes
+    // RFC 3261 §18.1.2: what wasn't sent by one of our names isn't the answer to anything of ours.
+    guard message.check() == nil, let via = try? message.topVia(), settings.isSentBy(via, bytes.span),
+      isForSomebodyElse(message, via)
+    else {
       statistics.malformed &+= 1
       drop(message)
       return
