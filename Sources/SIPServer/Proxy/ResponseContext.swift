@@ -59,6 +59,8 @@ final class ResponseContext {
   /// Whether the server transaction is over.
   var isServerEnded = false
   var best = Best.none
+  /// Challenges of the responses that weren't chosen, as header lines (RFC 3261 §16.7 step 7).
+  var challenges: [UInt8] = []
   /// Whether a final response was forwarded.
   var isAnswered = false
   /// Whether the caller sent CANCEL, or a 6xx came: nothing new is tried.
@@ -76,6 +78,7 @@ final class ResponseContext {
     liveClients = 0
     isServerEnded = false
     best = .none
+    challenges.removeAll(keepingCapacity: true)
     isAnswered = false
     isStopped = false
     poppedRoutes = 0
