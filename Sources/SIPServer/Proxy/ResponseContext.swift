@@ -14,6 +14,8 @@ final class ResponseContext {
     let hop: NextHop
     /// q in thousandths: equal ones are tried at once, lower ones later (RFC 3261 §16.6).
     let q: UInt16
+    /// The Request-URI that goes to the end of Route, as a strict router comes next (RFC 3261 §16.6 step 6); else empty.
+    var lastRoute: [UInt8] = []
   }
 
   /// One forwarded request.
