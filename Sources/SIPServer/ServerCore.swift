@@ -177,6 +177,13 @@ public final class ServerCore {
     return min(left, right)
   }
 
+  /// Whether a request waits for its final answer. Looks at all that are being proxied: for a drain, not for every message.
+  public var hasUnanswered: Bool {
+    var found = queries.count > 0
+    contexts.forEach { _, context in found = found || !context.isAnswered }
+    return found
+  }
+
   /// What the server holds, to see that nothing is left behind.
   public var holdings: Holdings {
     Holdings(

@@ -67,7 +67,12 @@ extension ServerCore {
     if settings.recordRoute, request.method.formsDialog, request.tag(of: .to) == nil {
       appendRecordRoutes(request, source, target, callerRecord, &output)
     }
-    appendFields(request, text, via, source, poppedRoutes, &output)
+    appendFields(request, text, via, source, poppedRoutes + (target.lastRoute.isEmpty ? 0 : 1), &output)
+    if !target.lastRoute.isEmpty {
+      output.append("Route: <")
+      output.append(target.lastRoute.span)
+      output.append(">\r\n")
+    }
     if !request.has(.maxForwards) {
       output.append("Max-Forwards: ")
       output.append(decimal: UInt64(settings.maxForwards))
@@ -243,15 +248,13 @@ extension ServerCore {
 
   private func forwardAck(_ inquiry: Inquiry, _ hop: NextHop, _ contact: [UInt8]?, _ actions: inout ServerActions) {
     let bytes = inquiry.message.bytes
-    var uri = contact ?? []
-    if contact == nil { uri.append(bytes.span.extracting(inquiry.message.requestURIRange.positions)) }
+    let target = contact.map { ResponseContext.Target(uri: $0, hop: hop, q: 1_000) } ?? target(of: inquiry, over: hop)
     let start = actions.outbox.octets.count
     // The same ACK gets the same branch each time it comes, and none that names a transaction.
     scratch.removeAll(keepingCapacity: true)
     scratch.append(bytes.span.extracting(inquiry.via.range.positions))
     let octets = scratch
     let word = hashing.shortMAC(octets.span)
-    let target = ResponseContext.Target(uri: uri, hop: hop, q: 1_000)
     append(
       inquiry.message, via: inquiry.via, from: inquiry.flow, to: target,
       branch: branchText(SlotHandle(index: UInt32(truncatingIfNeeded: word), generation: 0)),

@@ -6,7 +6,11 @@ import Structures
 extension ServerCore {
   func receivedResponse(_ message: Message, _ now: Instant, _ actions: inout ServerActions) {
     statistics.responsesReceived &+= 1
-    guard message.check() == nil, let via = try? message.topVia(), isForSomebodyElse(message, via) else {
+    let bytes = message.bytes
+    // RFC 3261 §18.1.2: what wasn't sent by one of our names isn't the answer to anything of ours.
+    guard message.check() == nil, let via = try? message.topVia(), settings.isSentBy(via, bytes.span),
+      isForSomebodyElse(message, via)
+    else {
       statistics.malformed &+= 1
       drop(message)
       return
@@ -100,11 +104,25 @@ extension ServerCore {
     if case .none = context.best {
       context.best = .received(message, via)
     } else if Self.rank(message.status) < Self.rank(context.best) {
-      if case .received(let other, _) = context.best { transactions.pool.put(other) }
+      if case .received(let other, _) = context.best { discard(other, context) }
       context.best = .received(message, via)
     } else {
-      transactions.pool.put(message)
+      discard(message, context)
     }
+  }
+
+  /// RFC 3261 §16.7 step 7: the challenges of a response that isn't the best go along with it, if it brings challenges too.
+  private func discard(_ message: Message, _ context: ResponseContext) {
+    if message.status == 401 || message.status == 407 {
+      let bytes = message.bytes
+      for index in message.fields.indices
+      where message.fields[index].name == .wwwAuthenticate || message.fields[index].name == .proxyAuthenticate {
+        let start = Int(message.fields[index].start)
+        context.challenges.append(bytes.span.extracting(start..<Int(message.fields[index].value.end)))
+        context.challenges.append("\r\n")
+      }
+    }
+    transactions.pool.put(message)
   }
 
   func keepBetter(_ context: ResponseContext, local status: Int) {
@@ -196,6 +214,7 @@ extension ServerCore {
       actions.outbox.octets.append(text.extracting(message.headersStart..<Int(field.start)))
       actions.outbox.octets.append(text.extracting(message.end(ofFieldAt: index)..<message.headersEnd))
     }
+    if message.status == 401 || message.status == 407 { actions.outbox.octets += context.challenges }
     if !message.has(.contentLength) {
       actions.outbox.octets.append("Content-Length: ")
       actions.outbox.octets.append(decimal: UInt64(message.body.count))

@@ -181,6 +181,26 @@ struct ResponseTests {
     node.expectNothingLeft()
   }
 
+  @Test(
+    "that names another sender of the request than us is dropped, however it writes our own name (RFC 3261 §18.1.2)",
+    arguments: [
+      ("node1.example.test:5061", true), ("NODE1.example.TEST : 5061", true), ("node1.example.test", true),
+      ("node1.example.test:5060", true), ("node1.example.test:5062", false), ("node1.example.test:506", false),
+      ("node1.example.tes:5061", false), ("node1.example.test.x:5061", false), ("192.0.2.9:5061", false),
+    ])
+  func sentBy(_ row: (String, Bool)) {
+    let (node, alice, bob, request) = begun("MESSAGE")
+    let response = TestNode.response("200 OK", to: request)
+    node.send(response.replacing("node1.example.test:5061", with: row.0), from: bob)
+    #expect(node.received(by: alice).count == (row.1 ? 1 : 0))
+    if !row.1 {
+      #expect(node.core.statistics.malformed == 1)
+      node.send(response, from: bob)
+      #expect(TestNode.start(node.one(by: alice)) == "SIP/2.0 200 OK")
+    }
+    node.expectNothingLeft()
+  }
+
   @Test("of 100 from here has the Timestamp of the request, and no To tag (RFC 3261 §8.2.6.1)")
   func timestamp() {
     let node = TestNode()
