@@ -131,8 +131,7 @@ struct MessageLayout {
   func readCSeq(_ text: Span<UInt8>) throws(ParseError) -> Message.CSeq {
     guard let value = value(of: .cseq) else { throw ParseError(.missingHeader, at: headersEnd) }
     let (start, end) = (Int(value.start), Int(value.end))
-    let numberEnd = text.digits(start, end)
-    guard let number = text.decimal(start..<numberEnd, below: 1 << 32) else { throw ParseError(.cseq, at: start) }
+    guard let (number, numberEnd) = text.number(start, end, below: 1 << 32) else { throw ParseError(.cseq, at: start) }
     let method = text.skipSpace(numberEnd, end)
     guard method > numberEnd, method < end, text.all(method..<end, in: .token) else {
       throw ParseError(.cseq, at: numberEnd)

@@ -122,8 +122,9 @@ public struct SIPURI: Sendable, Equatable {
     host = ByteRange(start, hostEnd)
     hostKind = kind
     guard hostEnd < end, text[hostEnd] == UInt8(ascii: ":") else { return hostEnd }
-    let portEnd = text.digits(hostEnd + 1, end)
-    guard let number = text.decimal(hostEnd + 1..<portEnd, below: 65_536) else { throw ParseError(.uri, at: hostEnd) }
+    guard let (number, portEnd) = text.number(hostEnd + 1, end, below: 65_536) else {
+      throw ParseError(.uri, at: hostEnd)
+    }
     port = UInt16(truncatingIfNeeded: number)
     return portEnd
   }

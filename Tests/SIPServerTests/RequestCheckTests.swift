@@ -164,7 +164,9 @@ struct RequestCheckTests {
 
   @Test("a Call-ID of base64, with equals signs, passes; one with a blank or a comma doesn't (RFC 3261 §25.1)")
   func callID() {
-    for (callID, isGood) in [("YWJj==@h", true), ("=", true), ("a b", false), ("a,b", false), ("a@", false), ("@h", false)] {
+    for (callID, isGood) in [
+      ("YWJj==@h", true), ("=", true), ("a b", false), ("a,b", false), ("a@", false), ("@h", false),
+    ] {
       let node = TestNode()
       let (alice, bob) = (node.peer("alice"), node.peer("bob"))
       node.register("bob", bob)
