@@ -184,32 +184,6 @@ extension MessageLayout {
     return end + 2
   }
 
-<<<<<<< HEAD
-  /// The name that a header line begins with, its end, and the position of the colon; nil when there is no name.
-  @inline(__always)
-  private func fieldName(_ text: Span<UInt8>, _ start: Int, _ end: Int) -> (HeaderName, nameEnd: Int, colon: Int)? {
-    // Nearly all names: up to sixteen octets with the colon directly behind them.
-    if let (first, second, length) = text.wordsBeforeColon(from: start), length > 0, start + length < end {
-      let colon = start + length
-      let name = HeaderName(first, second)
-      if name == .other ? text.isToken(start, colon) : text[colon - 1] != 0 { return (name, colon, colon) }
-    }
-    return unusualFieldName(text, start, end)
-  }
-
-  @inline(never)
-  private func unusualFieldName(_ text: Span<UInt8>, _ start: Int, _ end: Int) -> (
-    HeaderName, nameEnd: Int, colon: Int
-  )? {
-    guard let colon = text.first(UInt8(ascii: ":"), in: start..<end) else { return nil }
-    var nameEnd = colon
-    while nameEnd > start, text[nameEnd - 1] == 0x20 || text[nameEnd - 1] == 0x09 { nameEnd -= 1 }
-    guard nameEnd > start, nameEnd - start < 256, text.isToken(start, nameEnd) else { return nil }
-    return (HeaderName(text, start, nameEnd), nameEnd, colon)
-  }
-
-=======
->>>>>>> perf
   /// RFC 3261 §18.3: octets beyond Content-Length are not part of the message, fewer are an error; without it a datagram's body
   /// goes to its end.
   private mutating func cutBody(_ text: Span<UInt8>) {
