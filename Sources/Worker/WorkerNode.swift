@@ -154,9 +154,11 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
         note(transport.send(message, over: flow, tag: transmission.tag), flow, transmission.tag)
       case .address(let address, let kind, let name):
         let peer = name.isEmpty ? nil : String(decoding: name, as: UTF8.self)
-        let sending = transport.send(
-          message, to: address, transport: kind, name: peer, profile: "default", tag: transmission.tag)
-        note(sending, transmission.tag)
+        note(
+          transport.send(message, to: address, transport: kind, name: peer, tag: transmission.tag), transmission.tag)
+        if transmission.tag != 0, let flow = transport.connection(to: address, transport: kind, name: peer) {
+          core.sent(transmission.tag, over: flow)
+        }
       }
     }
     if !actions.questions.isEmpty { location.ask(actions, at: core.unixSeconds) }
