@@ -19,7 +19,7 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
   let log: Logger
   let transport: TransportLayer
   private let location: LocationDesk
-  private let connectionLog: ConnectionLog
+  private var connectionLog: ConnectionLog
   private var timer: DeadlineID?
   private var actions = ServerActions()
   /// Connections found gone while sending, to be told to the core when the present input is done.
@@ -44,7 +44,7 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
         transaction: SlotHandle(index: 0, generation: 0)),
       hashing: hashing, users: Users(configuration), start: loop.now, unixSeconds: unixSeconds)
     location = LocationDesk(unixSeconds: unixSeconds)
-    connectionLog = ConnectionLog(log)
+    connectionLog = ConnectionLog(log, start: loop.now)
     transport = TransportLayer(
       loop: loop,
       identity: TransportIdentity(
@@ -108,11 +108,12 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
     if nextSweep <= loop.now { sweep() }
   }
 
-  /// Once a second: forgets what has expired, and looks whether a drain is done.
+  /// Once a second: forgets what has expired, tells what the log left out, and looks whether a drain is done.
   private func sweep() {
     nextSweep = loop.now + .seconds(1)
     core.removeExpired()
     location.sweep(at: core.unixSeconds)
+    connectionLog.tellSuppressed()
     guard let drainEnd else { return }
     if loop.now >= drainEnd || core.holdings.serverTransactions == 0 { loop.stop() }
   }
@@ -202,7 +203,7 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
   }
 
   func transport(closed flow: Flow, because reason: CloseReason) {
-    connectionLog.closed(flow, reason)
+    connectionLog.closed(flow, reason, at: loop.now)
     guard case .stream(let stream) = flow.id else { return }
     begin()
     core.connectionClosed(stream, at: loop.now, actions: &actions)
@@ -212,7 +213,7 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
   func transport(
     handshakeFailed local: SocketAddress, remote: SocketAddress, isServer: Bool, because failure: HandshakeFailure
   ) {
-    connectionLog.failed(local, remote, isServer, failure)
+    connectionLog.failed(local, remote, isServer, failure, at: loop.now)
   }
 
   func transport(failedToSend tag: UInt64, because reason: SendFailure) {
