@@ -132,8 +132,9 @@ extension MessageLayout {
   private func fieldName(_ line: UsualLine) -> HeaderName? {
     let name = HeaderName(line.first, line.second, line.third)
     let isName =
-      name != .other || line.first.isPlain(line.nameLength) && line.second.isPlain(line.nameLength - 8)
-      && line.third.isPlain(line.nameLength - 16)
+      name != .other
+      || line.first.isPlain(line.nameLength) && line.second.isPlain(line.nameLength - 8)
+        && line.third.isPlain(line.nameLength - 16)
     return isName ? name : nil
   }
 
