@@ -25,11 +25,13 @@ let package = Package(
   products: [
     .executable(name: "apus", targets: ["apus"]),
     .executable(name: "apus-worker", targets: ["apus-worker"]),
+    .executable(name: "apus-bench", targets: ["apus-bench"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
   ],
   targets: [
     // C access: module maps and thin wrappers.
@@ -37,6 +39,10 @@ let package = Package(
     .target(
       name: "COpenSSL", cSettings: warnings,
       linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
+
+    .target(
+      name: "CLoadGenerator", dependencies: ["CLinux"], cSettings: warnings,
+      linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto"), .linkedLibrary("m")]),
 
     // Pure: octets, time and decisions as values. Standard library only.
     layer("Structures"),
@@ -74,6 +80,17 @@ let package = Package(
     .executableTarget(
       name: "apus-worker", dependencies: ["Worker"], swiftSettings: settings),
 
+    // Measuring: a load generator that shares no reader and no writer of messages with the server.
+    layer(
+      "LoadGenerator",
+      [
+        "Structures", "Reactor", "CLinux", "CLoadGenerator",
+        .product(name: "Histogram", package: "hdrhistogram-swift"), .product(name: "Yams", package: "Yams"),
+      ]),
+    .executableTarget(
+      name: "apus-bench",
+      dependencies: ["LoadGenerator", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      swiftSettings: settings),
     // Instruction and allocation budgets: benchmarks/micro/run.
     .target(
       name: "CAllocationCount", path: "benchmarks/micro/Sources/CAllocationCount", cSettings: warnings),
@@ -90,9 +107,16 @@ let package = Package(
     tests("ReactorTests", ["Structures", "Reactor", "CLinux"]),
     tests("TLSEngineTests", ["Structures", "TLSEngine"]),
     tests("TransportTests", ["Structures", "SIPMessage", "Reactor", "TLSEngine", "Transport"]),
+    tests(
+      "WorkerTests",
+      [
+        "Structures", "Configuration", "Reactor", "Transport", "Worker",
+        .product(name: "Logging", package: "swift-log"),
+      ]),
     tests("LogTests", ["Log", .product(name: "Logging", package: "swift-log")]),
     tests("SupervisorTests", ["Structures", "Configuration", "Reactor", "CLinux", "Supervisor"]),
     tests("CommandTests", ["apus"]),
+    tests("LoadGeneratorTests", ["Structures", "Reactor", "LoadGenerator"]),
     tests("HouseTests", []),
   ],
   swiftLanguageModes: [.v6]

@@ -6,6 +6,7 @@ public enum Version {
   /// The packages that it is made with and their oldest versions, as in Package.swift.
   public static let packages: [(name: String, version: String)] = [
     ("swift-argument-parser", "1.8.2"), ("swift-log", "1.16.2"), ("Yams", "6.2.2"),
+    ("hdrhistogram-swift", "0.2.0"),
   ]
 
   /// The compiler's version, as far as a program can know it.

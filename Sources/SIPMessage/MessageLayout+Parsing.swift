@@ -132,8 +132,9 @@ extension MessageLayout {
   private func fieldName(_ line: UsualLine) -> HeaderName? {
     let name = HeaderName(line.first, line.second, line.third)
     let isName =
-      name != .other || line.first.isPlain(line.nameLength) && line.second.isPlain(line.nameLength - 8)
-      && line.third.isPlain(line.nameLength - 16)
+      name != .other
+      || line.first.isPlain(line.nameLength) && line.second.isPlain(line.nameLength - 8)
+        && line.third.isPlain(line.nameLength - 16)
     return isName ? name : nil
   }
 
@@ -162,7 +163,10 @@ extension MessageLayout {
     var end = firstEnd
     // RFC 3261 §7.3.1: a line that begins with white space continues the one before.
     while end + 2 < text.count, text[end + 2] == 0x20 || text[end + 2] == 0x09 {
-      guard let next = lineEnd(text, end + 2) else { return text.count }
+      guard let next = lineEnd(text, end + 2) else {
+        note(.headerLine, at: end + 2)
+        return text.count
+      }
       end = next
     }
     let colon = text.first(UInt8(ascii: ":"), in: start..<firstEnd) ?? start

@@ -16,10 +16,10 @@ extension ServerCore {
     var poppedRoutes = 0
     /// What the first of them says.
     var token: FlowToken?
+    /// Whether it has something else where a token of ours would stand.
+    var hasBadToken = false
     /// Whether a Route value of somebody else is left.
     var hasForeignRoute = false
-    /// The user's credentials were looked at by us.
-    var consumesCredentials = false
     /// `user@domain` of the user that proved who he is; empty when nobody did.
     var authenticated: [UInt8] = []
   }
@@ -27,7 +27,7 @@ extension ServerCore {
   func receivedRequest(_ message: Message, _ flow: Flow, _ now: Instant, _ actions: inout ServerActions) {
     statistics.requestsReceived &+= 1
     statistics.methods[Int(message.method.rawValue)] &+= 1
-    if let error = message.check() {
+    if let error = message.check() ?? undoStrictRoute(message, flow) {
       refuse(message, error, flow, &actions)
       return
     }
@@ -71,6 +71,11 @@ extension ServerCore {
       return
     }
     readRoutes(&inquiry)
+    // RFC 5626 §5.3.1
+    guard !inquiry.hasBadToken else {
+      refuse(inquiry, 403, "Flow Token Is Not Ours", &actions)
+      return
+    }
     let staysHere = !inquiry.hasForeignRoute && inquiry.token == nil && isForUs(inquiry)
     // Who asks the server for itself wants to know whether it lives; that is no secret.
     if staysHere, inquiry.uri.user == nil, inquiry.message.method == .options {
@@ -162,7 +167,6 @@ extension ServerCore {
       flow: inquiry.flow.id, now: unixSeconds)
     switch verdict {
     case .accepted:
-      inquiry.consumesCredentials = !isRegister
       scratch.removeAll(keepingCapacity: true)
       if let name = claimed.user { text.appendUnescaped(name, to: &scratch) }
       guard scratch == authenticator.user else {

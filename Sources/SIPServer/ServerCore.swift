@@ -37,6 +37,8 @@ public final class ServerCore {
     case ack(Message, Flow)
     /// The outcome of a REGISTER.
     case registration(server: SlotHandle, RegistrationUpdate)
+    /// The outcome of a REGISTER whose connection has closed meanwhile.
+    case orphan(RegistrationUpdate)
   }
 
   /// A server without users' requests yet. `identity` gives node, slot and generation for branches.
@@ -101,7 +103,7 @@ public final class ServerCore {
     switch close(SlotHandle(word: query)) {
     case .targets(let handle): foundTargets(handle, bindings, now, &actions)
     case .ack(let message, let flow): forwardAck(message, to: bindings, from: flow, now, &actions)
-    case .registration, nil: break
+    case .registration, .orphan, nil: break
     }
     endInput(now, &actions)
   }
@@ -110,8 +112,10 @@ public final class ServerCore {
   public func registered(
     _ query: UInt64, _ outcome: UpdateOutcome, at now: Instant, actions: inout ServerActions
   ) {
-    if case .registration(let server, let update) = close(SlotHandle(word: query)) {
-      finishRegistration(server, update, outcome, now, &actions)
+    switch close(SlotHandle(word: query)) {
+    case .registration(let server, let update): finishRegistration(server, update, outcome, now, &actions)
+    case .orphan(let update): actions.questions.append(.remove(aor: update.aor, flow: update.flow.id))
+    case .targets, .ack, nil: break
     }
     endInput(now, &actions)
   }
@@ -121,6 +125,7 @@ public final class ServerCore {
     for aor in registeredOver.removeValue(forKey: flow.connection) ?? [] {
       actions.questions.append(.remove(aor: aor, flow: .stream(flow)))
     }
+    orphanRegistrations(over: .stream(flow))
     authenticator.flowClosed(.stream(flow))
     transactions.connectionClosed(flow.connection, at: now, outbox: &actions.outbox)
     endInput(now, &actions)
@@ -170,6 +175,13 @@ public final class ServerCore {
   private static func earlier(_ left: Instant?, _ right: Instant?) -> Instant? {
     guard let left, let right else { return left ?? right }
     return min(left, right)
+  }
+
+  /// Whether a request waits for its final answer. Looks at all that are being proxied: for a drain, not for every message.
+  public var hasUnanswered: Bool {
+    var found = queries.count > 0
+    contexts.forEach { _, context in found = found || !context.isAnswered }
+    return found
   }
 
   /// What the server holds, to see that nothing is left behind.
@@ -225,7 +237,17 @@ public final class ServerCore {
       completeIfDone(context, now, &actions)
     case .ack(let message, _): drop(message)
     case .registration(let server, let update): finishRegistration(server, update, .unavailable, now, &actions)
+    case .orphan: break
     }
+  }
+
+  /// What is still being registered over a connection that is gone must not stay.
+  private func orphanRegistrations(over flow: FlowID) {
+    var orphans: [(SlotHandle, RegistrationUpdate)] = []
+    queries.forEach { handle, query in
+      if case .registration(_, let update) = query, update.flow.id == flow { orphans.append((handle, update)) }
+    }
+    for (handle, update) in orphans { queries.update(handle) { $0 = .orphan(update) } }
   }
 
   /// Takes what the transactions reported, until nothing is left; then what ended can be used again.

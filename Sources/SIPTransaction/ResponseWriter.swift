@@ -22,9 +22,11 @@ public enum ResponseWriter {
     for index in request.fields.indices {
       let field = request.fields[index]
       switch field.name {
-      case .from, .callID, .cseq:
+      // Of what a broken request has twice the answer has the first.
+      case .from where request.firstIndex(of: .from) == index, .callID where request.firstIndex(of: .callID) == index,
+        .cseq where request.firstIndex(of: .cseq) == index:
         appendLine(request, text, index, &output)
-      case .to:
+      case .to where request.firstIndex(of: .to) == index:
         appendTo(request, text, index, toTag, &output)
       case .recordRoute where status > 100 && status < 300 && request.method != .register:
         appendLine(request, text, index, &output)

@@ -3,6 +3,9 @@ import Structures
 
 /// One bound UDP socket: receives in batches, sends at once.
 final class DatagramListener: EventHandler {
+  /// ICMP errors taken in one turn: the socket is reported again while there are more.
+  private static let errorsPerTurn = 128
+
   let index: UInt16
   let local: SocketAddress
   private let layer: TransportLayer
@@ -65,8 +68,8 @@ final class DatagramListener: EventHandler {
   func send(_ octets: Span<UInt8>, to remote: SocketAddress, tag: UInt64) {
     var result = Socket.send(descriptor.number, octets, to: remote)
     if case .failed(let code) = result, code != Errno.messageSize {
-      // It may be the error of an earlier datagram to somebody else.
-      takeErrors()
+      // It may be the error of an earlier datagram to somebody else, which is told once. What it was about stays in the
+      // queue until the loop reports it: whoever sends must not be interrupted by news of others.
       result = Socket.send(descriptor.number, octets, to: remote)
     }
     switch result {
@@ -82,7 +85,8 @@ final class DatagramListener: EventHandler {
 
   /// RFC 3261 §18.4: what ICMP says of a host, network, port or protocol is passed on.
   private func takeErrors() {
-    while let (peer, code) = Socket.takeDatagramError(descriptor.number) {
+    for _ in 0..<Self.errorsPerTurn {
+      guard let (peer, code) = Socket.takeDatagramError(descriptor.number) else { return }
       guard let peer, code != 0, code != Errno.messageSize else { continue }
       layer.counters.datagramsRefused += 1
       recent.take(for: peer, at: layer.loop.now) { layer.queueFailure($0, .unreachable(code)) }

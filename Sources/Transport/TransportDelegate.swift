@@ -4,6 +4,7 @@ import Structures
 import TLSEngine
 
 /// Hears what the transport receives and what becomes of flows. It may call the transport back from within any of these.
+/// Nothing is reported from within an order to send.
 public protocol TransportDelegate: AnyObject {
   /// One whole message with untouched octets, valid during the call. Keep-alives are not delivered.
   func transport(received message: Span<UInt8>, over flow: Flow)

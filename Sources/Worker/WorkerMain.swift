@@ -1,5 +1,6 @@
 import CLinux
 import Configuration
+import Glibc
 import Log
 import Logging
 import Reactor
@@ -7,16 +8,20 @@ import Structures
 import TLSEngine
 import Transport
 
-/// Runs a worker until its supervisor ends it.
-///
-/// `words` are the arguments behind the program's name (``WorkerArguments``). Returns the exit code: 0 after an ordered end, 1 when the worker could not
-/// start, 2 when it was not started by a supervisor.
-public func runWorker(_ words: [String]) -> Int32 {
+/// Runs a worker until its supervisor ends it, then exits: with 0 after an ordered end, 1 when the worker could not start, 2 when it was not
+/// started by a supervisor. `words` are the arguments behind the program's name (``WorkerArguments``).
+public func runWorker(_ words: [String]) -> Never {
+  exit(exitCode(words))
+}
+
+private func exitCode(_ words: [String]) -> Int32 {
   var log = Logger(label: "apus-worker") { _ in StandardErrorLog(program: "apus-worker") }
   guard let arguments = WorkerArguments(words) else {
     log.error("apus-worker is started by apus: run `apus serve --config FILE`")
     return 2
   }
+  // Keys must not end up in a core file or be read by another process of the same user.
+  _ = clinux_set_dumpable(false)
   do {
     let configuration = try readConfiguration(arguments.configuration)
     log.logLevel = Logger.Level(rawValue: configuration.log.level.rawValue) ?? .info
@@ -58,8 +63,6 @@ private func readConfiguration(_ descriptor: Int32) throws -> NodeConfiguration 
 
 private func serve(_ configuration: NodeConfiguration, _ arguments: WorkerArguments, _ log: Logger) throws {
   System.ignoreBrokenPipes()
-  // Keys must not end up in a core file or be read by another process of the same user.
-  _ = clinux_set_dumpable(false)
   _ = try System.raiseDescriptorLimit()
   let loop = try EventLoop()
   // Whoever signals the whole group means the supervisor, which tells the workers what to do.

@@ -1,4 +1,3 @@
-import Glibc
 import Worker
 
-exit(runWorker(Array(CommandLine.arguments.dropFirst())))
+runWorker(Array(CommandLine.arguments.dropFirst()))

@@ -39,10 +39,10 @@ struct TortureRow: Sendable, CustomTestStringConvertible {
 
   var testDescription: String { "\(file), §\(section)" }
 
-  static let all = rfc4475 + rfc5118
+  static let all = of4475 + of5118
 
   // Where the RFC leaves a choice, the row holds ours and a comment the other.
-  static let rfc4475: [TortureRow] = [
+  static let of4475: [TortureRow] = [
     TortureRow("rfc4475/wsinv", "3.1.1.1", .accept),
     TortureRow("rfc4475/intmeth", "3.1.1.2", .accept),
     TortureRow("rfc4475/esc01", "3.1.1.3", .accept),
@@ -108,7 +108,7 @@ struct TortureRow: Sendable, CustomTestStringConvertible {
     TortureRow("rfc4475/test", "A.1", .reject(400, .startLine), .broken(.malformedStart)),
   ]
 
-  static let rfc5118: [TortureRow] = [
+  static let of5118: [TortureRow] = [
     TortureRow("rfc5118/ipv6-good", "4.1", .accept),
     TortureRow("rfc5118/ipv6-bad", "4.2", .reject(400, .requestURI)),
     TortureRow("rfc5118/port-ambiguous", "4.3", .accept),

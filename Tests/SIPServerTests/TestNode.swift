@@ -19,6 +19,8 @@ final class TestNode {
   }
 
   let core: ServerCore
+  /// Whether requests from our domain have to prove who sent them.
+  let isChallenging: Bool
   let users: TestUsers
   var location = InMemoryLocation(now: TestNode.start)
   var actions = ServerActions()
@@ -34,12 +36,17 @@ final class TestNode {
   private var connections: UInt64 = 0
   /// The longest that the location service takes to answer.
   var locationDelay = Duration.milliseconds(20)
+  /// The address of record whose contacts are everybody's that has none.
+  var everybody: String?
   /// Whether the location service has stopped answering.
   var isLocationSilent = false
 
   static let start: Int64 = 1_790_000_000
 
-  init(seed: UInt64 = 1, users: TestUsers = TestUsers(), _ change: (inout ServerSettings) -> Void = { _ in }) {
+  init(
+    seed: UInt64 = 1, users: TestUsers = TestUsers(), hashing: any Hashing = TestHashing(),
+    _ change: (inout ServerSettings) -> Void = { _ in }
+  ) {
     random = SplitMix(seed: seed)
     self.users = users
     let listeners = [
@@ -55,13 +62,14 @@ final class TestNode {
     settings.authenticationRequired = false
     settings.registrar.expiresSpread = 0
     change(&settings)
+    isChallenging = settings.authenticationRequired
     core = ServerCore(
       settings: settings,
       identity: Branch(node: 7, slot: 0, generation: 1, transaction: SlotHandle(index: 0, generation: 0)),
-      hashing: TestHashing(), users: users, start: now, unixSeconds: Self.start)
+      hashing: hashing, users: users, start: now, unixSeconds: Self.start + 1)
   }
 
-  private static func listener(_ transport: TransportProtocol, _ address: String) -> ServerSettings.Listener {
+  static func listener(_ transport: TransportProtocol, _ address: String) -> ServerSettings.Listener {
     let socket = SocketAddress(address) ?? SocketAddress(IPAddress(v4: 0), port: 0)
     return ServerSettings.Listener(
       transport: transport, address: socket, sentBy: Array("node1.example.test:\(socket.port)".utf8),
@@ -71,9 +79,11 @@ final class TestNode {
   // MARK: Peers
 
   /// A peer with a connection of its own (TLS, TCP), or a socket (UDP).
-  func peer(_ name: String, _ transport: TransportProtocol = .tls, verified: Bool = false) -> Peer {
+  func peer(_ name: String, _ transport: TransportProtocol = .tls, verified: Bool = false, port: UInt16? = nil) -> Peer
+  {
     connections += 1
-    let remote = SocketAddress(IPAddress(v4: 0xC633_6400 | UInt32(connections)), port: UInt16(40_000 + connections))
+    let remote = SocketAddress(
+      IPAddress(v4: 0xC633_6400 &+ UInt32(connections)), port: port ?? UInt16(40_000 + connections % 20_000))
     let listener: UInt16 = transport == .tls ? 0 : transport == .tcp ? 1 : 2
     let id: FlowID =
       transport == .udp
@@ -132,6 +142,11 @@ final class TestNode {
     inboxes.removeValue(forKey: peer.flow.id) ?? []
   }
 
+  /// Messages that a peer was asked for too early.
+  func putBack(_ messages: [[UInt8]], for peer: Peer) {
+    inboxes[peer.flow.id] = messages + (inboxes[peer.flow.id] ?? [])
+  }
+
   /// What was sent over a flow since it was last asked.
   func received(over flow: FlowID) -> [String] {
     (inboxes.removeValue(forKey: flow) ?? []).map { String(decoding: $0, as: UTF8.self) }
@@ -170,6 +185,7 @@ final class TestNode {
       let question = questions.map(\.due).min()
       guard let next = [core.nextDeadline, question].compactMap({ $0 }).min(), next <= end else { break }
       now = max(now, next)
+      core.unixSeconds = Self.start + now.nanoseconds / 1_000_000_000
       let due = questions.filter { $0.due <= now }
       questions.removeAll { $0.due <= now }
       for question in due { question.answer(self) }
@@ -178,6 +194,7 @@ final class TestNode {
       carryOut()
     }
     now = end
+    core.unixSeconds = Self.start + now.nanoseconds / 1_000_000_000
   }
 
   /// Lets the location service answer.
@@ -219,7 +236,10 @@ final class TestNode {
       let key = Array(keys[range])
       questions.append(
         Question(due: due) { node in
-          let set = node.location.lookup(aor: key.span, now: node.core.unixSeconds)
+          var set = node.location.lookup(aor: key.span, now: node.core.unixSeconds)
+          if set == nil, let everybody = node.everybody.map({ Array($0.utf8) }) {
+            set = node.location.lookup(aor: everybody.span, now: node.core.unixSeconds)
+          }
           node.actions.removeAll()
           node.core.located(query, set, at: node.now, actions: &node.actions)
           node.carryOut()
@@ -314,11 +334,13 @@ final class TestNode {
       """
   }
 
-  /// Registers a contact of a user over the peer's flow and takes the 200.
-  func register(_ user: String, _ peer: Peer, contact: String? = nil, expires: Int = 3_600, _ parameters: String = "") {
+  /// Registers a contact of a user over the peer's flow and takes the 200; with a password after a challenge.
+  func register(
+    _ user: String, _ peer: Peer, contact: String? = nil, expires: Int = 3_600, password: String? = nil,
+    _ parameters: String = ""
+  ) {
     branches += 1
-    send(
-      """
+    let request = """
       REGISTER sip:example.test SIP/2.0
       Via: SIP/2.0/\("\(peer.flow.transport)".uppercased()) \(peer.flow.remote);branch=z9hG4bKreg\(branches)
       Max-Forwards: 70
@@ -329,7 +351,12 @@ final class TestNode {
       Contact: <\(contact ?? "sip:\(user)@\(peer.flow.remote)")>\(parameters)
       Expires: \(expires)
 
-      """, from: peer)
+      """
+    send(request, from: peer)
+    if let password {
+      let proved = AccessTests.proved(request, one(by: peer), user: user, password: password)
+      send(proved.replacing("bKreg", with: "bKproved"), from: peer)
+    }
     settle()
     #expect(TestNode.start(one(by: peer)) == "SIP/2.0 200 OK")
   }

@@ -183,6 +183,26 @@ struct DatagramTests {
     #expect(bench.recorder.refused == [DatagramFlow(node: 7, listener: 4, remote: address)])
   }
 
+  @Test("reports nothing from within an order to send, whatever the socket says of earlier datagrams")
+  func refusalWhileSending() throws {
+    let bench = try Bench()
+    _ = try bench.listen(.udp)
+    let gone = try Socket.datagram(try #require(SocketAddress("127.0.0.1:0")))
+    let address = try Socket.localAddress(gone.number)
+    _ = consume gone
+    let peer = try Socket.datagram(try #require(SocketAddress("127.0.0.1:0")))
+    let other = try Socket.localAddress(peer.number)
+    #expect(bench.send("x", to: address, .udp, tag: 1) == .accepted)
+    // On loopback the refusal is there when the call returns: the next datagram is told of it.
+    #expect(bench.send("y", to: other, .udp, tag: 2) == .accepted)
+    #expect(bench.recorder.refused.isEmpty)
+    let batch = try DatagramBatch()
+    #expect(bench.turn { batch.receive(peer.number) == .octets(1) })
+    #expect(bench.turn { bench.recorder.failedSends == [1: .unreachable(Errno.refused)] })
+    #expect(bench.turn { bench.recorder.refused.map(\.remote) == [address] })
+    #expect(bench.layer.counters.datagramsDropped == 0)
+  }
+
   @Test("reports a datagram that no listener can send")
   func noListener() throws {
     let bench = try Bench()

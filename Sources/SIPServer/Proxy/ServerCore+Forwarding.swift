@@ -24,8 +24,7 @@ extension ServerCore {
     let branch = branchText(client.handle)
     append(
       server.request, via: server.via, from: server.source, to: target, branch: branch,
-      poppedRoutes: context.poppedRoutes, consumesCredentials: context.consumesCredentials,
-      callerRecord: context.callerRecord, &actions.outbox.octets)
+      poppedRoutes: context.poppedRoutes, callerRecord: context.callerRecord, &actions.outbox.octets)
     // RFC 3261 §16.6 step 11: Timer C runs for INVITE only.
     context.branches.append(
       ResponseContext.Branch(
@@ -54,14 +53,13 @@ extension ServerCore {
     let hop = NextHop(destination: .flow(flow.id), transport: flow.transport, listener: flow.listener)
     append(
       request, via: via, from: source, to: ResponseContext.Target(uri: uri, hop: hop, q: 1_000),
-      branch: branchText(SlotHandle(index: 1, generation: 1)), poppedRoutes: 0, consumesCredentials: false,
-      callerRecord: [], &output)
+      branch: branchText(SlotHandle(index: 1, generation: 1)), poppedRoutes: 0, callerRecord: [], &output)
   }
 
   /// Writes the request as it goes to one target: copied in runs, with the lines that change spliced in.
   func append(
     _ request: Message, via: Via, from source: Flow, to target: ResponseContext.Target, branch: Branch,
-    poppedRoutes: Int, consumesCredentials: Bool, callerRecord: [UInt8], _ output: inout [UInt8]
+    poppedRoutes: Int, callerRecord: [UInt8], _ output: inout [UInt8]
   ) {
     let bytes = request.bytes
     let text = bytes.span
@@ -69,7 +67,12 @@ extension ServerCore {
     if settings.recordRoute, request.method.formsDialog, request.tag(of: .to) == nil {
       appendRecordRoutes(request, source, target, callerRecord, &output)
     }
-    appendFields(request, text, via, source, poppedRoutes, consumesCredentials, &output)
+    appendFields(request, text, via, source, poppedRoutes + (target.lastRoute.isEmpty ? 0 : 1), &output)
+    if !target.lastRoute.isEmpty {
+      output.append("Route: <")
+      output.append(target.lastRoute.span)
+      output.append(">\r\n")
+    }
     if !request.has(.maxForwards) {
       appendMaxForwards(settings.maxForwards, &output)
     }
@@ -113,31 +116,36 @@ extension ServerCore {
     _ output: inout [UInt8]
   ) {
     let caller = NextHop(destination: .flow(source.id), transport: source.transport, listener: source.listener)
-    appendRecordRoute(as: target.hop, leadingTo: caller, callerRecord, &output)
+    let contact = target.uri
+    let isSecureThere = contact.count > 5 && contact.span.extracting(0..<5).equalsIgnoringCase("sips:")
+    appendRecordRoute(as: target.hop, leadingTo: caller, callerRecord, isSecure: isSecureThere, &output)
     keyScratch.removeAll(keepingCapacity: true)
     let bytes = request.bytes
-    if let uri = try? request.requestURI(), let domain = domain(of: uri, bytes.span, source) {
-      appendKey(uri, domain, bytes.span, &keyScratch)
-    }
+    let uri = try? request.requestURI()
+    if let uri, let domain = domain(of: uri, bytes.span, source) { appendKey(uri, domain, bytes.span, &keyScratch) }
     let callee = keyScratch
-    appendRecordRoute(as: caller, leadingTo: target.hop, callee, &output)
+    appendRecordRoute(as: caller, leadingTo: target.hop, callee, isSecure: uri?.scheme == .sips, &output)
   }
 
-  private func appendRecordRoute(as side: NextHop, leadingTo other: NextHop, _ aor: [UInt8], _ output: inout [UInt8]) {
-    output.append("Record-Route: <sip:")
+  /// RFC 3261 §16.6 step 4: where the Request-URI is a SIPS URI, so is this; TLS then goes without saying.
+  private func appendRecordRoute(
+    as side: NextHop, leadingTo other: NextHop, _ aor: [UInt8], isSecure: Bool, _ output: inout [UInt8]
+  ) {
+    let isSecure = isSecure && side.transport == .tls
+    output.append(isSecure ? "Record-Route: <sips:" : "Record-Route: <sip:")
     FlowToken.append(other, aor: aor.span, hashing: hashing, scratch: &tokenScratch, sealed: &scratch, to: &output)
     output.append("@")
     output += settings.listeners[Int(side.listener)].recordRoute
     switch side.transport {
     case .udp: output.append(";lr>\r\n")
     case .tcp: output.append(";transport=tcp;lr>\r\n")
-    case .tls: output.append(";transport=tls;lr>\r\n")
+    case .tls: output.append(isSecure ? ";lr>\r\n" : ";transport=tls;lr>\r\n")
     }
   }
 
   private func appendFields(
     _ request: Message, _ text: Span<UInt8>, _ via: Via, _ source: Flow, _ poppedRoutes: Int,
-    _ consumesCredentials: Bool, _ output: inout [UInt8]
+    _ output: inout [UInt8]
   ) {
     var run = request.headersStart
     var routesToDrop = poppedRoutes
@@ -156,7 +164,7 @@ extension ServerCore {
       case .route where routesToDrop > 0:
         output.append(text.extracting(run..<Int(field.start)))
         run = appendRemainingRoutes(request, text, index, &routesToDrop, &output)
-      case .proxyAuthorization where consumesCredentials && isForOurRealm(text, field.value):
+      case .proxyAuthorization where isForOurRealm(text, field.value):
         output.append(text.extracting(run..<Int(field.start)))
         run = request.end(ofFieldAt: index)
       default: break
@@ -198,7 +206,7 @@ extension ServerCore {
     return request.end(ofFieldAt: index)
   }
 
-  /// RFC 3261 §22.3: credentials for our realm have done their work; those for others go on.
+  /// RFC 3261 §22.3: credentials for our realm have done their work, or weren't needed, and are nobody else's to see; those for others go on.
   private func isForOurRealm(_ text: Span<UInt8>, _ value: ByteRange) -> Bool {
     guard let credentials = DigestCredentials(text, value) else { return false }
     let realm = text.extracting(credentials.realm.positions)
@@ -218,9 +226,9 @@ extension ServerCore {
       return
     }
     if let token = inquiry.token {
-      forwardAck(inquiry, token.hop, nil, &actions)
+      if let hop = token.hop ?? nextHop(of: inquiry) { forwardAck(inquiry, hop, nil, &actions) }
       transactions.pool.put(inquiry.message)
-    } else if !inquiry.hasForeignRoute, inquiry.uri.user != nil,
+    } else if !inquiry.hasBadToken, !inquiry.hasForeignRoute, inquiry.uri.user != nil,
       let domain = domain(of: inquiry.uri, bytes.span, inquiry.flow)
     {
       // A caller that keeps to the address it called, without the route set: its callee's contact is asked for again.
@@ -247,19 +255,17 @@ extension ServerCore {
 
   private func forwardAck(_ inquiry: Inquiry, _ hop: NextHop, _ contact: [UInt8]?, _ actions: inout ServerActions) {
     let bytes = inquiry.message.bytes
-    var uri = contact ?? []
-    if contact == nil { uri.append(bytes.span.extracting(inquiry.message.requestURIRange.positions)) }
+    let target = contact.map { ResponseContext.Target(uri: $0, hop: hop, q: 1_000) } ?? target(of: inquiry, over: hop)
     let start = actions.outbox.octets.count
     // The same ACK gets the same branch each time it comes, and none that names a transaction.
     scratch.removeAll(keepingCapacity: true)
     scratch.append(bytes.span.extracting(inquiry.via.range.positions))
     let octets = scratch
     let word = hashing.shortMAC(octets.span)
-    let target = ResponseContext.Target(uri: uri, hop: hop, q: 1_000)
     append(
       inquiry.message, via: inquiry.via, from: inquiry.flow, to: target,
       branch: branchText(SlotHandle(index: UInt32(truncatingIfNeeded: word), generation: 0)),
-      poppedRoutes: inquiry.poppedRoutes, consumesCredentials: false, callerRecord: [], &actions.outbox.octets)
+      poppedRoutes: inquiry.poppedRoutes, callerRecord: [], &actions.outbox.octets)
     actions.outbox.transmit(from: start, to: hop.destination, tag: 0)
     statistics.requestsForwarded &+= 1
   }

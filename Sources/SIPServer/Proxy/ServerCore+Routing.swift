@@ -12,21 +12,36 @@ extension ServerCore {
     let bytes = inquiry.message.bytes
     let text = bytes.span
     var iterator = ValueIterator(.route, in: inquiry.message)
-    while let (value, _) = iterator.next(inquiry.message, text) {
+    while let (value, _) = iterator.next(text) {
       guard let address = try? NameAddress(text, value), isOurRoute(address.uri, text, inquiry.flow) else {
         inquiry.hasForeignRoute = true
         return
       }
       inquiry.poppedRoutes += 1
-      if inquiry.token == nil, inquiry.poppedRoutes == 1, let user = address.uri.user {
-        inquiry.token = FlowToken(text.extracting(user.positions), hashing: hashing, scratch: &tokenScratch)
-        // A token outlives a restart; its listener may not.
-        if let token = inquiry.token, Int(token.hop.listener) >= settings.listeners.count { inquiry.token = nil }
+      guard let user = address.uri.user else { continue }
+      switch inquiry.poppedRoutes {
+      case 1:
+        inquiry.token = token(text.extracting(user.positions))
+        // A short name in front of our host, as some phones write their outbound proxy, is no token.
+        inquiry.hasBadToken = inquiry.token == nil && user.count >= FlowToken.shortest
+      case 2:
+        // Whoever keeps the two values the wrong way round doesn't mean itself.
+        guard let flow = inquiry.token?.hop?.flow, flow == inquiry.flow.id else { continue }
+        inquiry.token = token(text.extracting(user.positions)) ?? inquiry.token
+      default: continue
       }
     }
   }
 
-  private func isOurRoute(_ uri: SIPURI, _ text: Span<UInt8>, _ flow: Flow) -> Bool {
+  /// Reads a token of ours; nil when it isn't one, or names a listener that is no more.
+  func token(_ text: Span<UInt8>) -> FlowToken? {
+    guard let token = FlowToken(text, hashing: hashing, scratch: &tokenScratch) else { return nil }
+    guard let hop = token.hop else { return token }
+    let listener = Int(hop.listener)
+    return listener < settings.listeners.count && settings.listeners[listener].transport == hop.transport ? token : nil
+  }
+
+  func isOurRoute(_ uri: SIPURI, _ text: Span<UInt8>, _ flow: Flow) -> Bool {
     guard uri.isSIP else { return false }
     // A domain of ours as outbound proxy, which many phones are told.
     if settings.domain(text.extracting(uri.host.positions)) != nil {
@@ -43,30 +58,16 @@ extension ServerCore {
     let message = inquiry.message
     let bytes = message.bytes
     let text = bytes.span
-    var hop: NextHop?
-    if let token = inquiry.token {
-      hop = token.hop
-    } else if inquiry.hasForeignRoute {
-      hop = nextHop(ofRoute: inquiry)
-      guard hop != nil else {
-        refuse(inquiry, 500, "Next Hop Has No Address", &actions)
-        return
-      }
-    }
-    let domain = hop == nil ? self.domain(of: inquiry.uri, text, inquiry.flow) : nil
-    if hop == nil, domain == nil {
-      hop = address(of: inquiry.uri, text)
-      guard hop != nil else {
-        refuse(inquiry, 500, "Next Hop Has No Address", &actions)
-        return
-      }
+    let domain =
+      inquiry.token?.hop == nil && !inquiry.hasForeignRoute ? self.domain(of: inquiry.uri, text, inquiry.flow) : nil
+    let hop = domain == nil ? inquiry.token?.hop ?? nextHop(of: inquiry) : nil
+    guard domain != nil || hop != nil else {
+      refuse(inquiry, 500, "Next Hop Has No Address", &actions)
+      return
     }
     let context = begin(inquiry, now, &actions)
     if let hop {
-      var uri: [UInt8] = []
-      uri.append(text.extracting(message.requestURIRange.positions))
-      context.targets.append(
-        ResponseContext.Target(uri: uri, hop: hop, q: 1_000))
+      context.targets.append(target(of: inquiry, over: hop))
       tryTargets(context, now, &actions)
     } else if let domain {
       let query = open(.targets(context: context.handle), now)
@@ -86,7 +87,6 @@ extension ServerCore {
     server.context = context.handle
     context.isInvite = server.isInvite
     context.poppedRoutes = inquiry.poppedRoutes
-    context.consumesCredentials = inquiry.consumesCredentials
     context.callerRecord.append(inquiry.authenticated.span)
     if context.isInvite { respond(server, 100, now, &actions) }
     return context
@@ -159,32 +159,48 @@ extension ServerCore {
     if binding.isReachedByFlow { return flow }
     let contact = binding.uri
     guard let uri = try? SIPURI(contact.span, ByteRange(0, contact.count)), uri.isSIP else { return nil }
-    return address(of: uri, contact.span) ?? flow
+    // Nobody's contact is this server: such a request would come back here, several for each.
+    guard !settings.isOurs(uri, contact.span, binding.flow) else { return flow }
+    return address(of: uri, contact.span).map { direct($0, binding.flow) } ?? flow
+  }
+
+  /// A datagram peer's address is a flow like that over which it registered: its dialogs are led back to it.
+  private func direct(_ hop: NextHop, _ flow: Flow) -> NextHop {
+    guard case .address(let address, .udp, _) = hop.destination, case .datagram(let datagram) = flow.id,
+      datagram.remote.address.family == address.address.family
+    else { return hop }
+    let peer = DatagramFlow(node: datagram.node, listener: datagram.listener, remote: address)
+    return NextHop(destination: .flow(.datagram(peer)), transport: .udp, listener: datagram.listener)
   }
 
   /// RFC 3261 §16.6 step 2: the contact as a Request-URI.
   func requestURI(of binding: Binding) -> [UInt8] {
     let contact = binding.uri
-    guard let uri = try? SIPURI(contact.span, ByteRange(0, contact.count)), uri.isMoreThanRequestURI(contact.span)
+    guard Self.mayBeMoreThanRequestURI(contact.span),
+      let uri = try? SIPURI(contact.span, ByteRange(0, contact.count)), uri.isMoreThanRequestURI(contact.span)
     else { return contact }
     var shortened: [UInt8] = []
     uri.appendRequestURI(contact.span, to: &shortened)
     return shortened
   }
 
-  private func nextHop(ofRoute inquiry: Inquiry) -> NextHop? {
+  /// False for nearly every contact, so that it isn't read again for each request.
+  private static func mayBeMoreThanRequestURI(_ contact: Span<UInt8>) -> Bool {
+    for index in contact.indices {
+      if contact[index] == UInt8(ascii: "?") { return true }
+      guard contact[index] == UInt8(ascii: ";"), index + 1 < contact.count else { continue }
+      let next = contact[index + 1].lowercased
+      if next == UInt8(ascii: "m") || next == UInt8(ascii: "%") { return true }
+    }
+    return false
+  }
+
+  /// RFC 3261 §16.6 step 7: the first Route value that isn't ours, else the Request-URI.
+  func nextHop(of inquiry: Inquiry) -> NextHop? {
     let bytes = inquiry.message.bytes
     let text = bytes.span
-    var iterator = ValueIterator(.route, in: inquiry.message)
-    var index = 0
-    while let (value, _) = iterator.next(inquiry.message, text) {
-      if index == inquiry.poppedRoutes {
-        guard let route = try? NameAddress(text, value) else { return nil }
-        return address(of: route.uri, text)
-      }
-      index += 1
-    }
-    return nil
+    guard inquiry.hasForeignRoute else { return address(of: inquiry.uri, text) }
+    return foreignRoute(of: inquiry, text).flatMap { address(of: $0.uri, text) }
   }
 
   /// RFC 3263 §4 for a host that is an address: the transport that the URI names, else by its scheme. Names have no address here.

@@ -8,6 +8,7 @@ import time
 import servers
 from harness import check, story, wait_until
 
+# It takes `sip_listen` for UDP and TCP, and the port after it for TLS.
 CONFIGURATION = """\
 poll_method epoll
 sip_listen 127.0.0.1:{sip_port}
@@ -44,7 +45,7 @@ class Baresip:
             ACCOUNT.format(user=user, transport=transport, port=context.server.ports[transport]))
         (home / "contacts").write_text("")
         (home / "config").write_text(CONFIGURATION.format(
-            sip_port=servers.free_port(), ca=context.server.ca, modules=MODULES, control_port=control))
+            sip_port=servers.free_port(2), ca=context.server.ca, modules=MODULES, control_port=control))
         self.process = context.start(user, ["baresip", "-f", home, "-v"], cwd=home)
         self.socket = wait_until(lambda: self.connect(control), 10, f"baresip of {user} opens its control port")
         context.agents.append(self)
