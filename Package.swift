@@ -107,6 +107,12 @@ let package = Package(
     tests("ReactorTests", ["Structures", "Reactor", "CLinux"]),
     tests("TLSEngineTests", ["Structures", "TLSEngine"]),
     tests("TransportTests", ["Structures", "SIPMessage", "Reactor", "TLSEngine", "Transport"]),
+    tests(
+      "WorkerTests",
+      [
+        "Structures", "Configuration", "Reactor", "Transport", "Worker",
+        .product(name: "Logging", package: "swift-log"),
+      ]),
     tests("LogTests", ["Log", .product(name: "Logging", package: "swift-log")]),
     tests("SupervisorTests", ["Structures", "Configuration", "Reactor", "CLinux", "Supervisor"]),
     tests("CommandTests", ["apus"]),

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -166,15 +167,35 @@ ptrdiff_t clinux_find(const void *buffer, size_t length, const void *needle, siz
   return found == NULL ? -1 : found - (const uint8_t *)buffer;
 }
 
-void clinux_write_standard_error(const void *buffer, size_t length) {
+// Octets that a pipe with any room takes without blocking.
+enum { piece = 4096, patience = 100 };
+
+static ptrdiff_t write_piece(int descriptor, const uint8_t *octets, size_t length) {
+  ptrdiff_t count = clinux_send_at_once(descriptor, octets, length);
+  if (count == -ENOTSOCK) count = clinux_write(descriptor, octets, length < piece ? length : piece);
+  return count;
+}
+
+bool clinux_write_log(int descriptor, const void *buffer, size_t length) {
+  // Whoever reads the log has stopped: it was waited for once, not for each line again.
+  static bool is_stalled = false;
   const uint8_t *next = buffer;
   while (length > 0) {
-    ptrdiff_t count = clinux_write(STDERR_FILENO, next, length);
-    if (count <= 0) return;
+    struct pollfd wish = {.fd = descriptor, .events = POLLOUT};
+    int ready;
+    do ready = poll(&wish, 1, is_stalled ? 0 : patience);
+    while (ready < 0 && errno == EINTR);
+    is_stalled = ready == 0;
+    ptrdiff_t count = ready == 1 ? write_piece(descriptor, next, length) : -EAGAIN;
+    if (count == 0 || (count < 0 && (count != -EAGAIN || ready != 1))) return false;
+    if (count < 0) continue;
     next += count;
     length -= (size_t)count;
   }
+  return true;
 }
+
+void clinux_write_standard_error(const void *buffer, size_t length) { clinux_write_log(STDERR_FILENO, buffer, length); }
 
 const char *clinux_error_text(int error) {
   const char *text = strerrordesc_np(error);

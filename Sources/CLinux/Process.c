@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
@@ -61,6 +62,9 @@ static int prepare_child(const struct clinux_descriptor_map *map, int count, int
     moved[index] = fcntl(map[index].from, F_DUPFD_CLOEXEC, beyond);
     if (moved[index] < 0) return errno;
   }
+  // What this process itself inherited has no close-on-exec flag; dup2 clears it for the targets.
+  // A kernel that doesn't know the call is no reason not to start.
+  close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
   for (int index = 0; index < count; index++) {
     if (dup2(moved[index], map[index].to) < 0) return errno;
   }

@@ -222,6 +222,13 @@ ptrdiff_t clinux_send(int descriptor, const void *buffer, size_t length) {
   return count < 0 ? -errno : count;
 }
 
+ptrdiff_t clinux_send_at_once(int descriptor, const void *buffer, size_t length) {
+  ssize_t count;
+  do count = send(descriptor, buffer, length, MSG_NOSIGNAL | MSG_DONTWAIT);
+  while (count < 0 && errno == EINTR);
+  return count < 0 ? -errno : count;
+}
+
 ptrdiff_t clinux_send_to(int descriptor, const void *buffer, size_t length, const struct clinux_address *address) {
   struct sockaddr_storage storage;
   socklen_t size = to_kernel(address, &storage);

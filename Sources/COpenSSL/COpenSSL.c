@@ -48,6 +48,9 @@ SSL_CTX *copenssl_context(bool server, int minimum_version, int maximum_version)
   // between attempts.
   SSL_CTX_set_mode(context,
                    SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  // With it a peer that sends one key update after the other would keep a read busy, and all other connections waiting,
+  // for as long as it likes.
+  SSL_CTX_clear_mode(context, SSL_MODE_AUTO_RETRY);
   SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
   // read_ahead stays off: a connection that leaves its SSL object right after the handshake may have no octets inside.
@@ -140,19 +143,45 @@ static void free_choice(void *parent, void *pointer, CRYPTO_EX_DATA *data, int i
   OPENSSL_free(pointer);
 }
 
+// The host name of a server name extension (RFC 6066 §3) as text without a zero inside; false when there is none.
+static bool find_name(SSL *connection, char *name, size_t size) {
+  const uint8_t *octets;
+  size_t length;
+  if (!SSL_client_hello_get0_ext(connection, TLSEXT_TYPE_server_name, &octets, &length)) return false;
+  // A list with one entry: length of the list, type of the name, length of the name.
+  if (length < 5 || octets[2] != TLSEXT_NAMETYPE_host_name) return false;
+  size_t list = (size_t)octets[0] << 8 | octets[1], count = (size_t)octets[3] << 8 | octets[4];
+  if (list != length - 2 || count != length - 5 || count == 0 || count >= size) return false;
+  if (memchr(octets + 5, 0, count) != NULL) return false;
+  memcpy(name, octets + 5, count);
+  name[count] = 0;
+  return true;
+}
+
+// Comes before the version is agreed upon and before a session is looked for: both then go by the chosen context. In the
+// server name callback it would be too late, and a session of one profile could be continued under another.
+static int hello_callback(SSL *connection, int *alert, void *argument) {
+  struct name_choice *choice = argument;
+  char name[TLSEXT_MAXLEN_host_name + 1];
+  SSL_CTX *context = find_name(connection, name, sizeof name) ? choice->choose(name, choice->argument) : NULL;
+  if (context == NULL || context == SSL_get_SSL_CTX(connection)) return SSL_CLIENT_HELLO_SUCCESS;
+  bool good = SSL_set_SSL_CTX(connection, context) != NULL;
+  // Changing the context changes the certificate and the trusted ones, but not these.
+  SSL_set_verify(connection, SSL_CTX_get_verify_mode(context), NULL);
+  good = good && SSL_set_min_proto_version(connection, SSL_CTX_get_min_proto_version(context)) &&
+         SSL_set_max_proto_version(connection, SSL_CTX_get_max_proto_version(context));
+  if (good) return SSL_CLIENT_HELLO_SUCCESS;
+  *alert = SSL_AD_INTERNAL_ERROR;
+  return SSL_CLIENT_HELLO_ERROR;
+}
+
+// Tells the client whether its name made a difference (RFC 6066 §3).
 static int name_callback(SSL *connection, int *alert, void *argument) {
   (void)alert;
   struct name_choice *choice = argument;
   const char *name = SSL_get_servername(connection, TLSEXT_NAMETYPE_host_name);
   if (name == NULL) return SSL_TLSEXT_ERR_NOACK;
-  SSL_CTX *context = choice->choose(name, choice->argument);
-  if (context == NULL) return SSL_TLSEXT_ERR_OK;
-  if (SSL_set_SSL_CTX(connection, context) == NULL) return SSL_TLSEXT_ERR_ALERT_FATAL;
-  // Changing the context changes the certificate and the trusted ones, but not these.
-  SSL_set_verify(connection, SSL_CTX_get_verify_mode(context), NULL);
-  bool good = SSL_set_min_proto_version(connection, SSL_CTX_get_min_proto_version(context)) &&
-              SSL_set_max_proto_version(connection, SSL_CTX_get_max_proto_version(context));
-  return good ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
+  return choice->choose(name, choice->argument) == NULL ? SSL_TLSEXT_ERR_NOACK : SSL_TLSEXT_ERR_OK;
 }
 
 void copenssl_set_name_callback(SSL_CTX *context, SSL_CTX *(*choose)(const char *name, void *argument),
@@ -164,6 +193,7 @@ void copenssl_set_name_callback(SSL_CTX *context, SSL_CTX *(*choose)(const char 
   *choice = (struct name_choice){choose, argument};
   OPENSSL_free(SSL_CTX_get_ex_data(context, slot));
   SSL_CTX_set_ex_data(context, slot, choice);
+  SSL_CTX_set_client_hello_cb(context, hello_callback, choice);
   SSL_CTX_set_tlsext_servername_callback(context, name_callback);
   SSL_CTX_set_tlsext_servername_arg(context, choice);
 }

@@ -39,7 +39,7 @@ public enum System {
   /// How many processors this process may run on; at least 1.
   public static var processorCount: Int { Int(clinux_processor_count()) }
 
-  /// Writes octets to standard error, all of them unless it is closed.
+  /// Writes octets to standard error, all of them unless it is closed or its reader has stopped reading for 100 ms.
   public static func writeStandardError(_ octets: Span<UInt8>) {
     octets.withUnsafeBufferPointer { clinux_write_standard_error($0.baseAddress, $0.count) }
   }

@@ -24,20 +24,22 @@ public enum HeaderName: UInt8, Sendable, CaseIterable {
   /// The name that stands between two positions.
   init(_ text: Span<UInt8>, _ start: Int, _ end: Int) {
     let length = end - start
-    let first = text.word(start, end)
-    if length == 0 || text[end - 1] == 0 {
+    if length == 0 || length > 24 || text[end - 1] == 0 {
       self = .other
-    } else if length <= 16 {
-      self.init(first, length <= 8 ? "" : text.word(start + 8, end))
     } else {
-      self = Self.longest(first.lowercased, text.word(start + 8, end).lowercased, text, start + 16, end)
+      self.init(
+        text.word(start, end), length > 8 ? text.word(start + 8, end) : "",
+        length > 16 ? text.word(start + 16, end) : "")
     }
   }
 
-  /// The name of up to sixteen octets, the last of them not 0, that two words spell.
+  /// The name of up to 24 octets, the last of them not 0, that three words spell.
   @inline(__always)
-  init(_ first: OctetWord, _ second: OctetWord) {
-    self = Self.find(first.lowercased, second.lowercased)
+  init(_ first: OctetWord, _ second: OctetWord, _ third: OctetWord) {
+    self =
+      third == ""
+      ? Self.find(first.lowercased, second.lowercased)
+      : Self.longest(first.lowercased, second.lowercased, third.lowercased)
   }
 
   private static func find(_ first: OctetWord, _ second: OctetWord) -> HeaderName {
@@ -83,12 +85,10 @@ public enum HeaderName: UInt8, Sendable, CaseIterable {
     }
   }
 
-  /// The names of more than sixteen octets; `start` is behind the two words.
-  private static func longest(
-    _ first: OctetWord, _ second: OctetWord, _ text: Span<UInt8>, _ start: Int, _ end: Int
-  ) -> HeaderName {
+  /// The names of more than sixteen octets.
+  private static func longest(_ first: OctetWord, _ second: OctetWord, _ third: OctetWord) -> HeaderName {
     guard first == "proxy-au" else { return .other }
-    if second == "thentica", text.matches("te", start, end) { return .proxyAuthenticate }
-    return second == "thorizat" && text.matches("ion", start, end) ? .proxyAuthorization : .other
+    if second == "thentica", third == "te" { return .proxyAuthenticate }
+    return second == "thorizat" && third == "ion" ? .proxyAuthorization : .other
   }
 }

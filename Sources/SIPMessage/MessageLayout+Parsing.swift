@@ -50,6 +50,11 @@ extension MessageLayout {
     while !room.isFull {
       // RFC 5118 §4.10: a datagram may end behind its last header line; the empty line is understood.
       if position == text.count { return nil }
+      if let line = text.usualLine(at: position), let name = fieldName(line), known + room.count < limits.fields {
+        append(name, line.nameLength, position, line.value, known, to: &room)
+        position = line.next
+        continue
+      }
       guard let end = lineEnd(text, position) else {
         note(.headerLine, at: position)
         headersEnd = min(position, text.count)
@@ -66,7 +71,6 @@ extension MessageLayout {
   }
 
   /// The position of the CRLF that ends the line; nil when no line feed is left. A line feed alone ends the line too, and is noted.
-  @inline(__always)
   private mutating func lineEnd(_ text: Span<UInt8>, _ position: Int) -> Int? {
     guard position < text.count, let feed = text.first(0x0A, in: position..<text.count) else { return nil }
     if feed > position, text[feed - 1] == 0x0D { return feed - 1 }
@@ -88,7 +92,7 @@ extension MessageLayout {
       note(.startLine, at: start)
       return
     }
-    kind = .request(Method(text.extracting(start..<space)))
+    kind = .request(Method(text, start, space))
     methodToken = ByteRange(start, space)
     guard let second = text.first(0x20, in: space + 1..<end), second > space + 1 else {
       note(.startLine, at: space)
@@ -123,8 +127,35 @@ extension MessageLayout {
     reason = ByteRange(min(position + 1, end), end)
   }
 
-  /// Reads one header line with the lines folded into it; returns the position behind it.
+  /// The name of a usual line; nil when it isn't one for certain.
   @inline(__always)
+  private func fieldName(_ line: UsualLine) -> HeaderName? {
+    let name = HeaderName(line.first, line.second, line.third)
+    let isName =
+      name != .other
+      || line.first.isPlain(line.nameLength) && line.second.isPlain(line.nameLength - 8)
+        && line.third.isPlain(line.nameLength - 16)
+    return isName ? name : nil
+  }
+
+  @inline(__always)
+  private mutating func append(
+    _ name: HeaderName, _ nameLength: Int, _ start: Int, _ value: ByteRange, _ known: Int,
+    to room: inout OutputSpan<Message.Field>
+  ) {
+    if first[Int(name.rawValue)] == 255 {
+      first[Int(name.rawValue)] = UInt8(truncatingIfNeeded: known + room.count)
+    } else {
+      repeatedNames |= 1 << UInt64(name.rawValue)
+      if name.isSingle, repeated == nil { repeated = UInt16(truncatingIfNeeded: start) }
+    }
+    room.append(
+      Message.Field(
+        name: name, nameLength: UInt8(truncatingIfNeeded: nameLength), start: UInt16(truncatingIfNeeded: start),
+        value: value))
+  }
+
+  /// Reads one header line with the lines folded into it, whatever it is like; returns the position behind it.
   private mutating func parseField(
     _ text: Span<UInt8>, _ start: Int, _ firstEnd: Int, _ known: Int, _ limits: ParserLimits,
     into room: inout OutputSpan<Message.Field>
@@ -138,7 +169,10 @@ extension MessageLayout {
       }
       end = next
     }
-    guard let (name, nameEnd, colon) = fieldName(text, start, firstEnd) else {
+    let colon = text.first(UInt8(ascii: ":"), in: start..<firstEnd) ?? start
+    var nameEnd = colon
+    while nameEnd > start, text[nameEnd - 1] == 0x20 || text[nameEnd - 1] == 0x09 { nameEnd -= 1 }
+    guard nameEnd > start, nameEnd - start < 256, text.isToken(start, nameEnd) else {
       note(.headerLine, at: start)
       return end + 2
     }
@@ -146,38 +180,9 @@ extension MessageLayout {
       note(.tooManyHeaders, at: start)
       return end + 2
     }
-    if first[Int(name.rawValue)] == 255 {
-      first[Int(name.rawValue)] = UInt8(truncatingIfNeeded: known + room.count)
-    } else if name.isSingle, repeated == nil {
-      repeated = UInt16(truncatingIfNeeded: start)
-    }
-    room.append(
-      Message.Field(
-        name: name, nameLength: UInt8(truncatingIfNeeded: nameEnd - start), start: UInt16(truncatingIfNeeded: start),
-        value: text.trimmed(colon + 1, end)))
+    let name = HeaderName(text, start, nameEnd)
+    append(name, nameEnd - start, start, text.trimmed(colon + 1, end), known, to: &room)
     return end + 2
-  }
-
-  /// The name that a header line begins with, its end, and the position of the colon; nil when there is no name.
-  @inline(__always)
-  private func fieldName(_ text: Span<UInt8>, _ start: Int, _ end: Int) -> (HeaderName, nameEnd: Int, colon: Int)? {
-    // Nearly all names: up to sixteen octets with the colon directly behind them.
-    if let (first, second, length) = text.wordsBeforeColon(from: start), length > 0, start + length < end {
-      let colon = start + length
-      let name = HeaderName(first, second)
-      if name == .other ? text.isToken(start, colon) : text[colon - 1] != 0 { return (name, colon, colon) }
-    }
-    return unusualFieldName(text, start, end)
-  }
-
-  @inline(never)
-  private func unusualFieldName(_ text: Span<UInt8>, _ start: Int, _ end: Int) -> (HeaderName, nameEnd: Int, colon: Int)?
-  {
-    guard let colon = text.first(UInt8(ascii: ":"), in: start..<end) else { return nil }
-    var nameEnd = colon
-    while nameEnd > start, text[nameEnd - 1] == 0x20 || text[nameEnd - 1] == 0x09 { nameEnd -= 1 }
-    guard nameEnd > start, nameEnd - start < 256, text.isToken(start, nameEnd) else { return nil }
-    return (HeaderName(text, start, nameEnd), nameEnd, colon)
   }
 
   /// RFC 3261 §18.3: octets beyond Content-Length are not part of the message, fewer are an error; without it a datagram's body

@@ -11,6 +11,8 @@ struct MessageLayout {
   var headersEnd = 0
   var body = ByteRange(0, 0)
   var error: ParseError?
+  /// The names that more than one field has, each as the bit of its number.
+  var repeatedNames: UInt64 = 0
   /// Where the first field begins that a message may have once and has twice.
   var repeated: UInt16?
   /// Position in ``fields`` of the first field of each name; 255 for none.
@@ -37,6 +39,7 @@ struct MessageLayout {
     first = InlineArray<34, UInt8>(repeating: 255)
     error = nil
     repeated = nil
+    repeatedNames = 0
     checkedVia = nil
     checkedURI = nil
     checkedFrom = nil
@@ -61,6 +64,12 @@ struct MessageLayout {
   func value(of name: HeaderName) -> ByteRange? {
     guard let index = firstIndex(of: name) else { return nil }
     return fields[index].value
+  }
+
+  /// The values of all fields of a name.
+  func values(of name: HeaderName) -> ValueIterator {
+    ValueIterator(
+      name, in: fields, from: firstIndex(of: name), isOnly: repeatedNames >> UInt64(name.rawValue) & 1 == 0)
   }
 
   func has(_ name: HeaderName) -> Bool { firstIndex(of: name) != nil }
@@ -122,8 +131,7 @@ struct MessageLayout {
   func readCSeq(_ text: Span<UInt8>) throws(ParseError) -> Message.CSeq {
     guard let value = value(of: .cseq) else { throw ParseError(.missingHeader, at: headersEnd) }
     let (start, end) = (Int(value.start), Int(value.end))
-    let numberEnd = text.digits(start, end)
-    guard let number = text.decimal(start..<numberEnd, below: 1 << 32) else { throw ParseError(.cseq, at: start) }
+    guard let (number, numberEnd) = text.number(start, end, below: 1 << 32) else { throw ParseError(.cseq, at: start) }
     let method = text.skipSpace(numberEnd, end)
     guard method > numberEnd, method < end, text.all(method..<end, in: .token) else {
       throw ParseError(.cseq, at: numberEnd)

@@ -26,7 +26,7 @@ struct OctetWord: Equatable, ExpressibleByStringLiteral {
     count < 8 ? OctetWord(bits: bits & (1 &<< UInt64(truncatingIfNeeded: count &* 8) &- 1)) : self
   }
 
-  /// Whether the first `count` octets are ASCII letters, digits and hyphens.
+  /// Whether the first `count` octets are ASCII letters, digits and hyphens; true when `count` isn't above 0.
   @inline(__always)
   func isPlain(_ count: Int) -> Bool {
     let ones: UInt64 = 0x0101_0101_0101_0101
@@ -36,7 +36,7 @@ struct OctetWord: Equatable, ExpressibleByStringLiteral {
     let isLetter = (letters &+ ones &* (0x80 - 0x61)) & ~(letters &+ ones &* (0x80 - 0x7B))
     let isDigit = (bits &+ ones &* (0x80 - 0x30)) & ~(bits &+ ones &* (0x80 - 0x3A))
     let isHyphen = ~((bits ^ ones &* 0x2D) &+ ones &* 0x7F)
-    let tops = OctetWord(bits: ones << 7).prefix(count).bits
+    let tops = OctetWord(bits: ones << 7).prefix(max(count, 0)).bits
     return (isLetter | isDigit | isHyphen) & ~bits & tops == tops
   }
 

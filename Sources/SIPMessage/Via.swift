@@ -43,7 +43,7 @@ public struct Via: Sendable, Equatable {
     sentByEnd = try readSentBy(text, afterProtocol, end)
     var iterator = ParameterIterator(ByteRange(sentByEnd, end))
     var last = sentByEnd
-    while let (name, value) = iterator.next(text) {
+    while let (name, value) = iterator.advance(text) {
       keep(text, name, value, from: last)
       last = Int((value ?? name).end)
     }
@@ -90,8 +90,7 @@ public struct Via: Sendable, Equatable {
     let colon = text.skipSpace(hostEnd, end)
     guard colon < end, text[colon] == UInt8(ascii: ":") else { return hostEnd }
     let portStart = text.skipSpace(colon + 1, end)
-    let portEnd = text.digits(portStart, end)
-    guard let number = text.decimal(portStart..<portEnd, below: 65_536) else { throw ParseError(.via, at: colon) }
+    guard let (number, portEnd) = text.number(portStart, end, below: 65_536) else { throw ParseError(.via, at: colon) }
     port = UInt16(truncatingIfNeeded: number)
     return portEnd
   }

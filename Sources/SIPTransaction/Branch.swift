@@ -51,11 +51,11 @@ public struct Branch: Sendable, Equatable {
   /// Writes the branch as it stands in a Via: ``length`` octets.
   public func append(to output: inout OutputSpan<UInt8>, hashing: any Hashing) {
     let octets = InlineArray<20, UInt8> { octets in
-      octets.append(Self.version)
-      octets.append(bigEndian: UInt64(node), 4)
-      octets.append(bigEndian: UInt64(slot), 2)
-      octets.append(bigEndian: UInt64(generation), 2)
-      octets.append(bigEndian: transaction.word, 8)
+      let word = transaction.word
+      let (node, slot, generation) = (UInt64(node), UInt64(slot), UInt64(generation))
+      octets.append(bigEndian: UInt64(Self.version) << 56 | node << 24 | slot << 8 | generation >> 8, 8)
+      octets.append(bigEndian: generation << 56 | word >> 8, 8)
+      octets.append(UInt8(truncatingIfNeeded: word))
       let check = Self.check(octets.span, hashing)
       octets.append(check.0)
       octets.append(check.1)

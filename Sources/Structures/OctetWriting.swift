@@ -48,44 +48,48 @@ extension OutputSpan<UInt8> {
 
   /// Appends the low `length` octets of a number (1 to 8) in network order.
   @inlinable
+  @inline(__always)
   public mutating func append(bigEndian number: UInt64, _ length: Int) {
     precondition(length >= 1 && length <= 8 && length <= freeCapacity, "no room for this number")
-    withUnsafeMutableBufferPointer { target, count in
-      guard let base = target.baseAddress else { return }
-      var shift = UInt64(truncatingIfNeeded: length) &* 8
-      for index in 0..<length {
-        shift &-= 8
-        base[count &+ index] = UInt8(truncatingIfNeeded: number &>> shift)
+    let ordered = (number &<< UInt64(truncatingIfNeeded: 64 &- 8 &* length)).bigEndian
+    withUnsafeBytes(of: ordered) { octets in
+      withUnsafeMutableBufferPointer { target, count in
+        guard let from = octets.baseAddress, let to = target.baseAddress else { return }
+        UnsafeMutableRawPointer(to + count).copyMemory(from: from, byteCount: length)
+        count += length
       }
-      count += length
     }
   }
 
   /// Appends octets in base64url without padding (RFC 4648 §5), ``base64URLLength(_:)`` letters.
   public mutating func append(base64URL octets: Span<UInt8>) {
-    var index = 0
-    while index + 3 <= octets.count {
-      appendLetters(UInt32(octets[index]) << 16 | UInt32(octets[index + 1]) << 8 | UInt32(octets[index + 2]), 4)
-      index += 3
-    }
-    switch octets.count - index {
-    case 2: appendLetters(UInt32(octets[index]) << 16 | UInt32(octets[index + 1]) << 8, 3)
-    case 1: appendLetters(UInt32(octets[index]) << 16, 2)
-    default: break
+    precondition(Self.base64URLLength(octets.count) <= freeCapacity, "no room for these letters")
+    withUnsafeMutableBufferPointer { target, count in
+      guard var to = target.baseAddress?.advanced(by: count) else { return }
+      let letters = Self.letters.utf8Start
+      var index = 0
+      while index + 3 <= octets.count {
+        let bits = Int(octets[index]) << 16 | Int(octets[index + 1]) << 8 | Int(octets[index + 2])
+        to[0] = letters[bits >> 18]
+        to[1] = letters[bits >> 12 & 63]
+        to[2] = letters[bits >> 6 & 63]
+        to[3] = letters[bits & 63]
+        to += 4
+        index += 3
+      }
+      if index < octets.count {
+        let hasTwo = index + 1 < octets.count
+        let bits = Int(octets[index]) << 16 | (hasTwo ? Int(octets[index + 1]) << 8 : 0)
+        to[0] = letters[bits >> 18]
+        to[1] = letters[bits >> 12 & 63]
+        if hasTwo { to[2] = letters[bits >> 6 & 63] }
+      }
+      count += Self.base64URLLength(octets.count)
     }
   }
+
+  private static var letters: StaticString { "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_" }
 
   /// How many letters `count` octets are in base64url.
   @inlinable public static func base64URLLength(_ count: Int) -> Int { (count * 8 + 5) / 6 }
-
-  /// Appends the letters for the highest 6, 12, 18 or 24 of 24 bits.
-  @inline(__always)
-  private mutating func appendLetters(_ bits: UInt32, _ count: Int) {
-    let letters: StaticString = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-    var shift: UInt32 = 24
-    for _ in 0..<count {
-      shift -= 6
-      append(letters.utf8Start[Int(bits >> shift & 63)])
-    }
-  }
 }

@@ -35,6 +35,8 @@ public final class NodeSupervisor {
   /// Runs a node until it is told to end, and returns the exit status. `executable` is the worker's.
   public static func serve(path: String, executable: String) -> Int32 {
     var logger = Logger(label: "apus") { _ in StandardErrorLog(program: "apus") }
+    // It holds all keys for its workers: they must not end up in a core file or be read by another process of the user.
+    _ = clinux_set_dumpable(false)
     var file: ConfigurationFile
     do throws(SettingsErrors) { file = try ConfigurationFile(path: path) } catch {
       for error in error.errors { logger.error("\(error)") }

@@ -41,8 +41,15 @@ public final class StateDirectory {
   /// The secret kept here, made at the first call: 64 hexadecimal digits.
   public func clusterSecret() throws(Problem) -> [UInt8] {
     let file = path + "/cluster.secret"
-    if case .success(let octets) = Files.read(file), octets.count >= 32 {
-      return octets.last == 0x0A ? octets.dropLast() : octets
+    // Never replaced: dialogs and nonces that it signed would all be lost.
+    if Files.exists(file) {
+      switch Files.read(file) {
+      case .success(let octets) where octets.count >= 32: return octets.last == 0x0A ? octets.dropLast() : octets
+      case .success:
+        throw .unusable(
+          path: file, .init(problem: "the secret has less than 32 octets", remedy: "restore it, or remove the file"))
+      case .failure(let problem): throw .unusable(path: file, problem)
+      }
     }
     do {
       var random = [UInt8](repeating: 0, count: 32)

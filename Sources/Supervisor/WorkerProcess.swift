@@ -41,8 +41,16 @@ final class WorkerProcess: EventHandler {
     self.generation = generation
     self.loop = loop
     self.received = received
-    try Socket.adopt(channel.number)
-    try loop.register(channel.number, .readable, handler: self)
+    do throws(SystemError) {
+      try Socket.adopt(channel.number)
+      try loop.register(channel.number, .readable, handler: self)
+    } catch {
+      // Nobody would ever hear of it or reap it.
+      kill()
+      var end = clinux_exit()
+      _ = clinux_wait(process, true, &end)
+      throw error
+    }
   }
 
   /// Reads what the worker says.

@@ -19,11 +19,13 @@ public final class MessageAuthenticator {
 
   /// Appends the 32 octets for `octets`.
   public func append(codeFor octets: Span<UInt8>, to output: inout [UInt8]) {
-    let start = output.count
-    for _ in 0..<Self.length { output.append(0) }
-    let good = octets.withUnsafeBufferPointer { source in
-      output.withUnsafeMutableBufferPointer {
-        copenssl_hmac_compute(context, source.baseAddress, source.count, $0.baseAddress?.advanced(by: start))
+    var good: Int32 = 0
+    output.append(addingCapacity: Self.length) { output in
+      output.withUnsafeMutableBufferPointer { target, count in
+        good = octets.withUnsafeBufferPointer {
+          copenssl_hmac_compute(context, $0.baseAddress, $0.count, target.baseAddress)
+        }
+        count = Self.length
       }
     }
     precondition(good == 1, "HMAC failed")

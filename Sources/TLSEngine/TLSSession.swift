@@ -17,7 +17,7 @@ public enum HandshakeStep: Equatable, Sendable {
 public enum TLSResult: Equatable, Sendable {
   /// So many octets, at least one.
   case octets(Int)
-  /// The socket must be readable first.
+  /// The socket must be readable first; it may be so already, when what was read carried no octets (a ticket, a new key).
   case wantRead
   /// The socket must be writable first.
   case wantWrite

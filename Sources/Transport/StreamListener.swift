@@ -34,7 +34,7 @@ final class StreamListener: EventHandler, DeadlineOwner {
 
   func ready(_ events: Events) {
     for _ in 0..<Self.acceptsPerTurn where !isStopped {
-      if transport == .tls, layer.handshakesAreFull { return pause() }
+      if transport == .tls, !layer.makeRoomForHandshake() { return pauseForAWhile() }
       switch Socket.accept(descriptor.number) {
       case .connection(let connection, let remote): layer.admit(consume connection, from: remote, at: self)
       case .none: return

@@ -26,6 +26,8 @@ public struct TransportCounters: Sendable {
   public internal(set) var refusedConnections: UInt64 = 0
   /// Connections refused because their address had too many, or too many handshakes.
   public internal(set) var refusedByAddress: UInt64 = 0
+  /// Handshakes ended before their time because others waited.
+  public internal(set) var evictedHandshakes: UInt64 = 0
   /// Connections refused for want of descriptors or memory.
   public internal(set) var refusedBySystem: UInt64 = 0
   /// Whole messages received, over streams and as datagrams.

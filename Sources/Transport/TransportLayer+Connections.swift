@@ -24,8 +24,24 @@ extension TransportLayer {
     connection.countsAsHandshake = isTLS
     addresses.add(key, isHandshake: isTLS)
     counters.addresses = addresses.count
-    if isTLS { counters.handshakes += 1 }
+    if isTLS {
+      counters.handshakes += 1
+      handshakes.append((id, loop.now))
+    }
     begin(connection)
+  }
+
+  /// Makes room for a handshake, if need be by ending the oldest one that has taken unduly long: else those who never
+  /// finish theirs, or never start it, would keep everybody else out. False when all are recent.
+  func makeRoomForHandshake() -> Bool {
+    while handshakesAreFull {
+      guard let (id, start) = handshakes.first, loop.now - start >= settings.handshakeGrace else { return false }
+      handshakes.removeFirst()
+      guard let connection = connections[id], connection.countsAsHandshake else { continue }
+      counters.evictedHandshakes += 1
+      connection.end(.deadline(.handshake))
+    }
+    return true
   }
 
   /// Begins to open a connection.
@@ -71,7 +87,14 @@ extension TransportLayer {
     connection.countsAsHandshake = false
     counters.handshakes -= 1
     addresses.endHandshake(AddressTable.key(connection.flow.remote.address))
+    forgetFinishedHandshakes()
     for listener in streamListeners where listener.isPaused { listener.resume() }
+  }
+
+  /// Keeps the list of handshakes, of which any may end first, within twice their number.
+  private func forgetFinishedHandshakes() {
+    guard handshakes.count > 2 * counters.handshakes + 64 else { return }
+    handshakes.removeAll { connections[$0.connection]?.countsAsHandshake != true }
   }
 
   /// A connection has ended.

@@ -46,6 +46,16 @@ extension TransportLayer {
     }
   }
 
+  /// The connection over which a message to an address goes that was just accepted (``send(_:to:transport:name:profile:tag:)``):
+  /// its end is the end of hoping for an answer. Nil for datagrams.
+  public func connection(
+    to address: SocketAddress, transport: TransportProtocol, name: String? = nil, profile: String = "default"
+  ) -> StreamFlow? {
+    let key = Connection.Key(transport: transport, remote: address, profile: profile, name: name)
+    guard case .stream(let flow) = outgoing[key]?.flow.id else { return nil }
+    return flow
+  }
+
   /// Closes a connection, at once or after what waits was sent; a datagram flow has nothing to close.
   public func close(_ flow: FlowID, afterFlush: Bool) {
     guard case .stream(let name) = flow, let connection = find(name) else { return }

@@ -7,8 +7,9 @@ import TLSEngine
 /// Owned by the worker's wiring, which is its delegate; lives on one thread, in one ``EventLoop``. It knows nothing of
 /// SIP but where messages end. ``closeAll()`` must come before the last reference goes: connections keep it alive.
 public final class TransportLayer {
-  /// Larger than a TLS record and as large as a datagram.
-  private static let scratchSize = 64 << 10
+  /// As large as the contents of a TLS record. A turn reads no more than that from a connection, so that one which sends
+  /// without end keeps the others waiting for a quarter of a thousand small messages, not for thousands.
+  private static let scratchSize = 16 << 10
 
   /// Whose flows these are.
   public let identity: TransportIdentity
@@ -30,6 +31,8 @@ public final class TransportLayer {
   var connections: [UInt64: Connection] = [:]
   var outgoing: [Connection.Key: Connection] = [:]
   var addresses = AddressTable()
+  /// Handshakes with accepted connections by their start, with some that are over already.
+  var handshakes: [(connection: UInt64, start: Instant)] = []
   var streamListeners: [StreamListener] = []
   var datagramListeners: [DatagramListener] = []
   var clientContexts: [String: TLSContext] = [:]

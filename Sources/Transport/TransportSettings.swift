@@ -41,8 +41,10 @@ public struct TransportSettings: Sendable {
   public var maximumConnections = 100_000
   /// Accepted connections of one address; an IPv6 address counts with its whole /64.
   public var maximumConnectionsPerAddress = 1_024
-  /// TLS handshakes with accepted connections under way; further ones wait in the kernel.
+  /// TLS handshakes with accepted connections under way; further ones wait in the kernel for a place.
   public var maximumHandshakes = 512
+  /// How long a handshake may take when there are so many: the oldest that has taken longer makes room for a new one.
+  public var handshakeGrace = Duration.seconds(2)
   /// TLS handshakes under way with one address (IPv6: /64).
   public var maximumHandshakesPerAddress = 64
   /// Handshake work in one turn of the loop; at least one step is done.

@@ -3,11 +3,22 @@ import Structures
 import TLSEngine
 import Transport
 
-/// Log lines for connections in the words that administrators of SIP servers look for.
+/// Log lines for connections in the words that administrators of SIP servers look for. Of those that tell of trouble, which
+/// costs a stranger nothing to make, so many are written as ``LogAllowance`` permits.
 struct ConnectionLog {
   private let log: Logger
+  private var allowance: LogAllowance
 
-  init(_ log: Logger) { self.log = log }
+  init(_ log: Logger, start: Instant) {
+    self.log = log
+    allowance = LogAllowance(start)
+  }
+
+  /// To be called now and then: tells of lines that were not written.
+  mutating func tellSuppressed() {
+    let count = allowance.takeSuppressed()
+    if count > 0 { log.warning("\(count) more connections failed or were closed; their lines were left out") }
+  }
 
   /// A connection can be used.
   func opened(_ flow: Flow, _ facts: ConnectionFacts) {
@@ -31,26 +42,34 @@ struct ConnectionLog {
   }
 
   /// A connection came to its end.
-  func closed(_ flow: Flow, _ reason: CloseReason) {
+  mutating func closed(_ flow: Flow, _ reason: CloseReason, at now: Instant) {
     switch reason {
     case .peerClosed, .ordered, .shutdown:
       log.debug("connection closed", metadata: ["peer": "\(flow.remote)", "reason": "\(text(reason))"])
     case .system, .tls, .deadline, .framing:
+      guard log.logLevel <= .info, allowance.take(now) else { return }
       log.info("connection closed", metadata: ["peer": "\(flow.remote)", "reason": "\(text(reason))"])
     }
   }
 
   /// A connection ended before it could be used.
-  func failed(_ local: SocketAddress, _ remote: SocketAddress, _ isServer: Bool, _ failure: HandshakeFailure) {
+  mutating func failed(
+    _ local: SocketAddress, _ remote: SocketAddress, _ isServer: Bool, _ failure: HandshakeFailure, at now: Instant
+  ) {
+    let level: Logger.Level =
+      switch failure {
+      case .tls: .warning
+      case .deadline: .info
+      case .abandoned: .debug
+      }
+    guard log.logLevel <= level, allowance.take(now) else { return }
     let verb = isServer ? "tls_accept" : "tls_connect"
     let direction = isServer ? "from" : "to"
     switch failure {
     case .tls(let error):
-      log.warning("\(verb): handshake failed \(direction) \(remote) on \(local): \(error.text)")
-    case .deadline:
-      log.info("\(verb): no handshake in time \(direction) \(remote) on \(local)")
-    case .abandoned:
-      log.debug("\(verb): handshake abandoned \(direction) \(remote) on \(local)")
+      log.log(level: level, "\(verb): handshake failed \(direction) \(remote) on \(local): \(error.text)")
+    case .deadline: log.log(level: level, "\(verb): no handshake in time \(direction) \(remote) on \(local)")
+    case .abandoned: log.log(level: level, "\(verb): handshake abandoned \(direction) \(remote) on \(local)")
     }
   }
 

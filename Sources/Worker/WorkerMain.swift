@@ -20,6 +20,8 @@ private func exitCode(_ words: [String]) -> Int32 {
     log.error("apus-worker is started by apus: run `apus serve --config FILE`")
     return 2
   }
+  // Keys must not end up in a core file or be read by another process of the same user.
+  _ = clinux_set_dumpable(false)
   do {
     let configuration = try readConfiguration(arguments.configuration)
     log.logLevel = Logger.Level(rawValue: configuration.log.level.rawValue) ?? .info
@@ -61,8 +63,6 @@ private func readConfiguration(_ descriptor: Int32) throws -> NodeConfiguration 
 
 private func serve(_ configuration: NodeConfiguration, _ arguments: WorkerArguments, _ log: Logger) throws {
   System.ignoreBrokenPipes()
-  // Keys must not end up in a core file or be read by another process of the same user.
-  _ = clinux_set_dumpable(false)
   _ = try System.raiseDescriptorLimit()
   let loop = try EventLoop()
   // Whoever signals the whole group means the supervisor, which tells the workers what to do.

@@ -19,7 +19,7 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
   let log: Logger
   let transport: TransportLayer
   private let location: LocationDesk
-  private let connectionLog: ConnectionLog
+  private var connectionLog: ConnectionLog
   private var timer: DeadlineID?
   private var actions = ServerActions()
   /// Connections found gone while sending, to be told to the core when the present input is done.
@@ -44,7 +44,7 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
         transaction: SlotHandle(index: 0, generation: 0)),
       hashing: hashing, users: Users(configuration), start: loop.now, unixSeconds: unixSeconds)
     location = LocationDesk(unixSeconds: unixSeconds)
-    connectionLog = ConnectionLog(log)
+    connectionLog = ConnectionLog(log, start: loop.now)
     transport = TransportLayer(
       loop: loop,
       identity: TransportIdentity(
@@ -55,13 +55,14 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
     loop.addHook(.decide) { [unowned self] in self.decide() }
   }
 
-  /// Does what the supervisor wants. A drain stops accepting and ends the worker when nothing is under way, or after five seconds.
+  /// Does what the supervisor wants. A drain stops accepting and ends the worker when no request waits for its answer any
+  /// more, or after four seconds: the supervisor waits for five.
   func obey(_ order: ControlChannel.Order) {
     switch order {
     case .stop, .abandoned: loop.stop()
     case .drain:
       guard drainEnd == nil else { return }
-      drainEnd = loop.now + .seconds(5)
+      drainEnd = loop.now + .seconds(4)
       transport.stopAccepting()
     }
   }
@@ -108,13 +109,14 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
     if nextSweep <= loop.now { sweep() }
   }
 
-  /// Once a second: forgets what has expired, and looks whether a drain is done.
+  /// Once a second: forgets what has expired, tells what the log left out, and looks whether a drain is done.
   private func sweep() {
     nextSweep = loop.now + .seconds(1)
     core.removeExpired()
     location.sweep(at: core.unixSeconds)
+    connectionLog.tellSuppressed()
     guard let drainEnd else { return }
-    if loop.now >= drainEnd || core.holdings.serverTransactions == 0 { loop.stop() }
+    if loop.now >= drainEnd || !core.hasUnanswered { loop.stop() }
   }
 
   /// Writes what was counted and what is held.
@@ -154,9 +156,11 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
         note(transport.send(message, over: flow, tag: transmission.tag), flow, transmission.tag)
       case .address(let address, let kind, let name):
         let peer = name.isEmpty ? nil : String(decoding: name, as: UTF8.self)
-        let sending = transport.send(
-          message, to: address, transport: kind, name: peer, profile: "default", tag: transmission.tag)
-        note(sending, transmission.tag)
+        note(
+          transport.send(message, to: address, transport: kind, name: peer, tag: transmission.tag), transmission.tag)
+        if transmission.tag != 0, let flow = transport.connection(to: address, transport: kind, name: peer) {
+          core.sent(transmission.tag, over: flow)
+        }
       }
     }
     if !actions.questions.isEmpty { location.ask(actions, at: core.unixSeconds) }
@@ -200,7 +204,7 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
   }
 
   func transport(closed flow: Flow, because reason: CloseReason) {
-    connectionLog.closed(flow, reason)
+    connectionLog.closed(flow, reason, at: loop.now)
     guard case .stream(let stream) = flow.id else { return }
     begin()
     core.connectionClosed(stream, at: loop.now, actions: &actions)
@@ -210,7 +214,7 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
   func transport(
     handshakeFailed local: SocketAddress, remote: SocketAddress, isServer: Bool, because failure: HandshakeFailure
   ) {
-    connectionLog.failed(local, remote, isServer, failure)
+    connectionLog.failed(local, remote, isServer, failure, at: loop.now)
   }
 
   func transport(failedToSend tag: UInt64, because reason: SendFailure) {

@@ -3,6 +3,7 @@
 `Apus` is what the stories are for. `Kamailio` stands in for it when a story itself is in doubt.
 """
 
+import ctypes
 import os
 import pathlib
 import random
@@ -20,6 +21,7 @@ PASSWORD = "secret"
 MAX_CONTACTS = 10
 #: Seconds for a first message, a whole message and a blocked send, shorter than a node's defaults.
 PATIENCE = 4
+PR_SET_PDEATHSIG = 1
 HERE = pathlib.Path(__file__).resolve().parent
 
 
@@ -54,6 +56,15 @@ def checked(command, input=None, cwd=None):
     if done.returncode != 0:
         raise CannotStart(f"{' '.join(map(str, command))}: exit code {done.returncode}\n{done.stdout}")
     return done.stdout
+
+
+def spawn(command, log, **options):
+    """Starts a process in a process group of its own; it gets TERM should we end before it."""
+    libc = ctypes.CDLL(None)
+    with open(log, "ab") as output:
+        return subprocess.Popen(
+            [str(word) for word in command], stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
+            preexec_fn=lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM), **{"stdin": subprocess.DEVNULL, **options})
 
 
 def stop(process, patience=10):
@@ -118,11 +129,8 @@ class Server:
 
     def start(self):
         self.prepare()
-        with open(self.log, "wb") as log:
-            self.process = subprocess.Popen(
-                [str(word) for word in self.command()], cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log,
-                stderr=subprocess.STDOUT, start_new_session=True,
-                env={**os.environ, "SWIFT_BACKTRACE": "enable=no"})
+        self.process = spawn(
+            self.command(), self.log, cwd=self.folder, env={**os.environ, "SWIFT_BACKTRACE": "enable=no"})
         deadline = time.monotonic() + 15
         while not self.accepts():
             if self.process.poll() is not None or time.monotonic() > deadline:

@@ -4,8 +4,6 @@ enum LayerTable {
     let target: String
     /// Other modules that the target may import; the standard library goes without saying.
     let mayImport: [String]
-    /// Modules that only the named files may import besides.
-    var exceptions: [String: Set<String>] = [:]
     let isPure: Bool
     let summary: String
   }
@@ -58,9 +56,6 @@ enum LayerTable {
   /// Targets that lie elsewhere than in Sources: benchmarks.
   static let outside: Set<String> = ["CAllocationCount", "micro"]
 
-  /// Modules that come with the system or the toolchain: imported, but no dependency of a target.
-  static let system: Set<String> = ["Foundation", "Glibc"]
-
   static func row(for target: String) -> Row? { rows.first { $0.target == target } }
 
   /// The table as `Sources/README.md` must carry it between its two `layers` markers: the targets that exist.
@@ -79,8 +74,8 @@ enum LayerTable {
   }
 
   private static func row(
-    _ target: String, _ mayImport: [String], _ summary: String, exceptions: [String: Set<String>] = [:]
+    _ target: String, _ mayImport: [String], _ summary: String
   ) -> Row {
-    Row(target: target, mayImport: mayImport, exceptions: exceptions, isPure: false, summary: summary)
+    Row(target: target, mayImport: mayImport, isPure: false, summary: summary)
   }
 }

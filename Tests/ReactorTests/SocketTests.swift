@@ -149,6 +149,19 @@ struct ProcessTests {
     #expect(Array(buffer[..<4]) == Array("two\n".utf8))
   }
 
+  @Test("passes on no descriptor but those that it is told to, not even inherited ones")
+  func strayDescriptors() throws {
+    var (pipe, stray): ([Int32], [Int32]) = ([0, 0], [0, 0])
+    #expect(clinux_pipe(&pipe) == 0)
+    #expect(Glibc.pipe(&stray) == 0)
+    defer { for number in pipe + stray { close(number) } }
+    let script = "[ -e /proc/self/fd/\(stray[0]) ] && exit 1; [ -e /proc/self/fd/3 ] && exit 0; exit 2"
+    let child = spawn(script, [clinux_descriptor_map(from: pipe[1], to: 3)])
+    var end = clinux_exit()
+    #expect(clinux_wait(child, true, &end) == 1)
+    #expect(end.code == 0)
+  }
+
   @Test("reports an executable that can't be started as an error of the call")
   func missing() {
     #expect(spawn("", [], path: "/nonexistent/program") == -ENOENT)
@@ -175,6 +188,27 @@ struct ProcessTests {
     #expect(received == [.usr2])
     source.stop()
     #expect(loop.counters.descriptors == 0)
+  }
+}
+
+@Suite("The log's reader", .serialized)
+struct LogReaderTests {
+  @Test(
+    "a reader that has stopped holds nobody up, and gets the lines again when it goes on", arguments: [true, false])
+  func stalled(_ isPipe: Bool) {
+    var ends: [Int32] = [0, 0]
+    #expect((isPipe ? clinux_pipe(&ends) : clinux_socket_pair(1, &ends)) == 0)
+    defer { for number in ends { close(number) } }
+    let line = [UInt8](repeating: 0x61, count: 10_000)
+    let start = System.monotonicNow
+    var lines = 0
+    while lines < 10_000, clinux_write_log(ends[1], line, line.count) { lines += 1 }
+    #expect(lines < 10_000)
+    for _ in 0..<100 { #expect(!clinux_write_log(ends[1], line, line.count)) }
+    #expect(System.monotonicNow - start < .seconds(5))
+    var buffer = [UInt8](repeating: 0, count: 1 << 20)
+    #expect(clinux_read(ends[0], &buffer, buffer.count) > 0)
+    #expect(clinux_write_log(ends[1], line, 100))
   }
 }
 

@@ -184,6 +184,21 @@ struct RequestCheckTests {
     #expect(answers.map { TestNode.start($0).prefix(11) } == (name == "Via" ? [] : ["SIP/2.0 400"]))
   }
 
+  @Test("a Call-ID of base64, with equals signs, passes; one with a blank or a comma doesn't (RFC 3261 §25.1)")
+  func callID() {
+    for (callID, isGood) in [
+      ("YWJj==@h", true), ("=", true), ("a b", false), ("a,b", false), ("a@", false), ("@h", false),
+    ] {
+      let node = TestNode()
+      let (alice, bob) = (node.peer("alice"), node.peer("bob"))
+      node.register("bob", bob)
+      node.send(node.request("MESSAGE", from: alice, callID: callID), from: alice)
+      node.settle()
+      #expect(node.received(by: bob).count == (isGood ? 1 : 0), "\(callID)")
+      #expect(isGood || TestNode.start(node.one(by: alice)).hasPrefix("SIP/2.0 400"))
+    }
+  }
+
   @Test("a datagram that ends within a line is cut off, also within a folded one")
   func cutOff() {
     for end in ["X", "X: y", "X: y\r\n z", "X: y\r\n z\r\n ", "X: y\r\n z\r"] {

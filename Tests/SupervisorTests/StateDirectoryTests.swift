@@ -49,6 +49,17 @@ struct StateDirectoryTests {
     state.release()
   }
 
+  @Test("a secret that is there but cannot be used is an error, and is not replaced")
+  func damagedSecret() throws {
+    let scratch = try Scratch()
+    let state = try StateDirectory(scratch.path + "/a/state")
+    let file = scratch.path + "/a/state/cluster.secret"
+    try Files.write(Array("short".utf8), to: file)
+    #expect(throws: StateDirectory.Problem.self) { try state.clusterSecret() }
+    #expect(try Files.read(file).get() == Array("short".utf8))
+    state.release()
+  }
+
   @Test("a directory that cannot be made is reported with its path")
   func unusable() {
     #expect(throws: StateDirectory.Problem.self) { try StateDirectory("/proc/nothing/here") }

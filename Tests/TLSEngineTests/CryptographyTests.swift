@@ -151,6 +151,19 @@ struct TokenCipherTests {
     #expect(hexadecimal(sealed) == Self.expected)
   }
 
+  @Test("computes for more than a block what OpenSSL's own AES-128-SIV computes")
+  func longVector() throws {
+    let key = (0..<32).map { UInt8($0) }
+    let plain = (0..<40).map { UInt8(truncatingIfNeeded: 200 + $0 * 3) }
+    let cipher = try TokenCipher(key: key.span)
+    var sealed: [UInt8] = []
+    cipher.seal(plain.span, to: &sealed)
+    #expect(hexadecimal(sealed) == Self.expectedOfOpenSSL)
+  }
+
+  private static let expectedOfOpenSSL =
+    "958e775caabff0336b0559792136d71085870f79f15eed742f294ac6d2bee3c4ceb7926902fd7900ef71ef4c1b97921db3196f23055a7ea1"
+
   /// From a script on the AES block cipher alone that also gives the vector of RFC 5297 §A.1; that vector itself has
   /// associated data, which tokens don't.
   private static let expected = "346fa4e06088318497b6af37ed564edf5ee51a0d14f08edc8e545a5a6ddf"

@@ -10,7 +10,7 @@ extension TLSSession {
 }
 
 /// Two connected non-blocking sockets with a session on each.
-private final class Wire {
+final class Wire {
   let server: TLSSession
   let client: TLSSession
   let numbers: [Int32]
@@ -39,7 +39,7 @@ private final class Wire {
 }
 
 /// An authority and contexts of it, made once for all tests.
-private struct Setting {
+struct Setting {
   let authority: CertificateAuthority
   let pair: CertificatePair
 
@@ -98,6 +98,8 @@ struct HandshakeTests {
 
     var buffer = [UInt8](repeating: 0, count: 32_768)
     #expect(wire.server.read(into: &buffer) == .wantRead)
+    // The ticket of TLS 1.3 lies before what the server sends.
+    #expect(wire.client.read(into: &buffer) == .wantRead)
     let text = Array("MESSAGE sip:bob@example.test SIP/2.0".utf8)
     #expect(wire.client.write(text) == .octets(text.count))
     #expect(wire.client.write(text) == .octets(text.count))

@@ -137,6 +137,40 @@ struct LimitTests {
     third.close()
   }
 
+  @Test("lets handshakes that take unduly long make room for those who wait")
+  func eviction() throws {
+    let bench = try Bench {
+      $0.maximumHandshakes = 2
+      $0.handshakeGrace = .milliseconds(50)
+    }
+    let address = try bench.listen(.tls)
+    let idle = try (0..<5).map { _ in try bench.connect(to: address) }
+    bench.turn { bench.layer.counters.handshakes == 2 }
+    // Long before the deadline of ten seconds, behind three more that are silent.
+    let start = System.monotonicNow
+    _ = try bench.connectTLS(to: address)
+    #expect(System.monotonicNow - start < .seconds(3))
+    #expect(bench.layer.counters.evictedHandshakes >= 4)
+    #expect(bench.recorder.failedHandshakes.allSatisfy { $0 == .deadline })
+    for client in idle { client.close() }
+    bench.turn { bench.layer.counters.handshakes == 0 }
+    #expect(bench.layer.counters.handshakes == 0)
+  }
+
+  @Test("takes no more than a record's worth from one connection in a turn")
+  func fairness() throws {
+    let bench = try Bench()
+    let client = try bench.connect(to: try bench.listen(.tcp))
+    bench.turn { bench.layer.counters.opened == 1 }
+    let text = String(repeating: message("a"), count: 1_000)
+    let sent = client.send(Array(text.utf8))
+    #expect(sent > 40_000)
+    bench.turn { !bench.recorder.messages.isEmpty }
+    #expect(bench.layer.counters.octetsReceived <= 16_384)
+    bench.turn { bench.layer.counters.octetsReceived == sent }
+    #expect(bench.layer.counters.octetsReceived == sent)
+  }
+
   @Test("refuses handshakes of an address that has too many under way")
   func handshakesPerAddress() throws {
     let bench = try Bench { $0.maximumHandshakesPerAddress = 1 }

@@ -1,7 +1,7 @@
 // Linux calls that Swift cannot reach: variadic functions, macros, and what glibc shows under _GNU_SOURCE only.
 //
 // Every function that can fail returns the negated errno. No function keeps state, but for signal dispositions and
-// limits of the process.
+// limits of the process, and whether the log's reader has stopped.
 #ifndef CLINUX_H
 #define CLINUX_H
 
@@ -92,6 +92,8 @@ ptrdiff_t clinux_read_at(int descriptor, void *buffer, size_t length, int64_t of
 ptrdiff_t clinux_write(int descriptor, const void *buffer, size_t length);
 ptrdiff_t clinux_receive(int descriptor, void *buffer, size_t length);
 ptrdiff_t clinux_send(int descriptor, const void *buffer, size_t length);
+// The same without waiting, also where the socket is a blocking one.
+ptrdiff_t clinux_send_at_once(int descriptor, const void *buffer, size_t length);
 ptrdiff_t clinux_send_to(int descriptor, const void *buffer, size_t length, const struct clinux_address *address);
 void clinux_close(int descriptor);
 // Sends no more; the peer reads an end of file.
@@ -142,8 +144,8 @@ struct clinux_descriptor_map {
 // The new process is killed when the thread that started it ends.
 static const int clinux_spawn_dies_with_parent = 1;
 
-// Starts the executable at `path` with the given descriptors at the given numbers; all others are passed on or not by
-// their own close-on-exec flag. Signals have their default disposition and none is blocked. `environment` may be NULL:
+// Starts the executable at `path` with the given descriptors at the given numbers and the standard three; no others are
+// passed on, not even those that this process inherited itself. Signals have their default disposition and none is blocked. `environment` may be NULL:
 // this process's. Returns the process id; an executable that can't be started is an error here, not a child that exits.
 int clinux_spawn(const char *path, char *const arguments[], char *const environment[],
                  const struct clinux_descriptor_map *map, int count, int flags);
@@ -173,6 +175,9 @@ int clinux_processor_count(void);
 ptrdiff_t clinux_find_octet(const void *buffer, size_t length, uint8_t octet);
 // Offset of the first occurrence of the needle, or -1.
 ptrdiff_t clinux_find(const void *buffer, size_t length, const void *needle, size_t needle_length);
+// Writes a line for whoever keeps the log, and waits 100 ms at most for a reader that has stopped reading: no process may
+// hang on its log. While the reader doesn't go on, further lines are given up at once. Whether all was written.
+bool clinux_write_log(int descriptor, const void *buffer, size_t length);
 void clinux_write_standard_error(const void *buffer, size_t length);
 // The text of an errno in the C locale; never NULL.
 const char *clinux_error_text(int error);

@@ -67,7 +67,8 @@ void copenssl_set_verify(SSL_CTX *context, int mode);
 int copenssl_set_ciphers(SSL_CTX *context, const char *list);
 int copenssl_set_suites(SSL_CTX *context, const char *list);
 int copenssl_set_session_identity(SSL_CTX *context, const uint8_t *identity, size_t length);
-// Chooses the context by the name that the client sent: the callback returns one to switch to, or NULL.
+// Chooses the context by the name that the client sent, before a version or a session is: the callback returns one to
+// switch to, or NULL.
 void copenssl_set_name_callback(SSL_CTX *context, SSL_CTX *(*choose)(const char *name, void *argument), void *argument);
 
 // ---- connections

@@ -121,10 +121,11 @@ extension ServerCore {
     let contact = target.uri
     let isSecureThere = contact.count > 5 && contact.span.extracting(0..<5).equalsIgnoringCase("sips:")
     appendRecordRoute(as: target.hop, leadingTo: caller, callerRecord, isSecure: isSecureThere, &output)
-    var callee: [UInt8] = []
+    keyScratch.removeAll(keepingCapacity: true)
     let bytes = request.bytes
     let uri = try? request.requestURI()
-    if let uri, let domain = domain(of: uri, bytes.span, source) { appendKey(uri, domain, bytes.span, &callee) }
+    if let uri, let domain = domain(of: uri, bytes.span, source) { appendKey(uri, domain, bytes.span, &keyScratch) }
+    let callee = keyScratch
     appendRecordRoute(as: caller, leadingTo: target.hop, callee, isSecure: uri?.scheme == .sips, &output)
   }
 
@@ -134,7 +135,7 @@ extension ServerCore {
   ) {
     let isSecure = isSecure && side.transport == .tls
     output.append(isSecure ? "Record-Route: <sips:" : "Record-Route: <sip:")
-    FlowToken.append(other, aor: aor.span, hashing: hashing, scratch: &tokenScratch, to: &output)
+    FlowToken.append(other, aor: aor.span, hashing: hashing, scratch: &tokenScratch, sealed: &scratch, to: &output)
     output.append("@")
     output += settings.listeners[Int(side.listener)].recordRoute
     switch side.transport {

@@ -176,11 +176,23 @@ extension ServerCore {
   /// RFC 3261 §16.6 step 2: the contact as a Request-URI.
   func requestURI(of binding: Binding) -> [UInt8] {
     let contact = binding.uri
-    guard let uri = try? SIPURI(contact.span, ByteRange(0, contact.count)), uri.isMoreThanRequestURI(contact.span)
+    guard Self.mayBeMoreThanRequestURI(contact.span),
+      let uri = try? SIPURI(contact.span, ByteRange(0, contact.count)), uri.isMoreThanRequestURI(contact.span)
     else { return contact }
     var shortened: [UInt8] = []
     uri.appendRequestURI(contact.span, to: &shortened)
     return shortened
+  }
+
+  /// False for nearly every contact, so that it isn't read again for each request.
+  private static func mayBeMoreThanRequestURI(_ contact: Span<UInt8>) -> Bool {
+    for index in contact.indices {
+      if contact[index] == UInt8(ascii: "?") { return true }
+      guard contact[index] == UInt8(ascii: ";"), index + 1 < contact.count else { continue }
+      let next = contact[index + 1].lowercased
+      if next == UInt8(ascii: "m") || next == UInt8(ascii: "%") { return true }
+    }
+    return false
   }
 
   /// RFC 3261 §16.6 step 7: the first Route value that isn't ours, else the Request-URI.

@@ -56,6 +56,23 @@ struct ResponseTests {
     end(node, bob, request)
   }
 
+  @Test(
+    "is passed whatever stands in fields that are the caller's to read",
+    arguments: [
+      "Contact: sip:bob@h?a=b;c, <tel:+1555>", "Contact: <sip:bob@h", "Contact: *", "Contact:", "Record-Route: sip:x",
+      "Route: y", "Require: a b", "Max-Forwards: 999", "Date: never", "Content-Type:", "X",
+    ])
+  func othersFields(_ line: String) {
+    let (node, alice, bob, request) = begun()
+    let response = TestNode.response("302 Moved", to: request).replacing(
+      "Content-Length", with: "\(line)\r\nContent-Length")
+    node.send(response, from: bob)
+    let got = node.received(by: alice)
+    // A line that is no header field at all makes it no message.
+    #expect(got.first?.contains("\r\n\(line)\r\n") == (line == "X" ? nil : true))
+    node.expectNothingLeft()
+  }
+
   @Test("keeps an empty reason phrase empty")
   func emptyReason() {
     let (node, alice, bob, request) = begun()
