@@ -38,7 +38,7 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
     let hashing = try ClusterCryptography(secret: configuration.clusterSecret.span)
     let node = NodeNumber.of(configuration.node, hashing)
     core = ServerCore(
-      settings: ServerSettings(configuration),
+      settings: ServerSettings(configuration, interfaces: try Socket.interfaceAddresses()),
       identity: Branch(
         node: node, slot: arguments.slot, generation: arguments.generation,
         transaction: SlotHandle(index: 0, generation: 0)),
