@@ -116,7 +116,7 @@ let package = Package(
     tests("LogTests", ["Log", .product(name: "Logging", package: "swift-log")]),
     tests("SupervisorTests", ["Structures", "Configuration", "Reactor", "CLinux", "Supervisor"]),
     tests("CommandTests", ["apus"]),
-    tests("LoadGeneratorTests", ["Structures", "LoadGenerator"]),
+    tests("LoadGeneratorTests", ["Structures", "Reactor", "LoadGenerator"]),
     tests("HouseTests", []),
   ],
   swiftLanguageModes: [.v6]

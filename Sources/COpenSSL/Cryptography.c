@@ -7,6 +7,7 @@
 #include <openssl/evp.h>
 #include <openssl/kdf.h>
 #include <openssl/rand.h>
+#include <string.h>
 
 EVP_MD *copenssl_digest_fetch(const char *name) { return EVP_MD_fetch(NULL, name, NULL); }
 
@@ -51,28 +52,6 @@ int copenssl_hmac_compute(EVP_MAC_CTX *context, const void *octets, size_t lengt
          EVP_MAC_final(context, output, &size, 32) && size == 32;
 }
 
-EVP_MAC_CTX *copenssl_siphash(void) {
-  EVP_MAC_CTX *context = mac_context("SIPHASH");
-  if (context == NULL) return NULL;
-  size_t size = 8;
-  unsigned compressing = 2, finalising = 4;
-  OSSL_PARAM parameters[] = {OSSL_PARAM_construct_size_t(OSSL_MAC_PARAM_SIZE, &size),
-                             OSSL_PARAM_construct_uint(OSSL_MAC_PARAM_C_ROUNDS, &compressing),
-                             OSSL_PARAM_construct_uint(OSSL_MAC_PARAM_D_ROUNDS, &finalising),
-                             OSSL_PARAM_construct_end()};
-  if (EVP_MAC_CTX_set_params(context, parameters)) return context;
-  EVP_MAC_CTX_free(context);
-  return NULL;
-}
-
-int copenssl_siphash_compute(EVP_MAC_CTX *context, const uint8_t *key, const void *octets, size_t length,
-                             uint8_t output[8]) {
-  size_t size = 0;
-  // This one has to be given the key each time: its state is lost with the result.
-  return EVP_MAC_init(context, key, 16, NULL) && EVP_MAC_update(context, octets, length) &&
-         EVP_MAC_final(context, output, &size, 8) && size == 8;
-}
-
 void copenssl_mac_free(EVP_MAC_CTX *context) { EVP_MAC_CTX_free(context); }
 
 int copenssl_hkdf(const uint8_t *secret, size_t secret_length, const uint8_t *salt, size_t salt_length,
@@ -93,25 +72,30 @@ int copenssl_hkdf(const uint8_t *secret, size_t secret_length, const uint8_t *sa
   return good;
 }
 
-// An EVP context of this cipher serves one message only, and keying one fetches algorithms: two keyed contexts are kept
-// and copied into a working one.
+// OpenSSL's own context of this cipher serves one message only, and making another one allocates a dozen times. So CMAC and counter
+// mode, whose contexts can be used again, are put together here as RFC 5297 §2.4 to §2.7 say.
 struct copenssl_siv {
-  EVP_CIPHER_CTX *sealing;
-  EVP_CIPHER_CTX *opening;
-  EVP_CIPHER_CTX *working;
+  EVP_MAC_CTX *mac;
+  EVP_CIPHER_CTX *counter;
+  uint8_t zero_mac[16];
 };
 
 struct copenssl_siv *copenssl_siv_make(const uint8_t key[32]) {
   struct copenssl_siv *siv = OPENSSL_zalloc(sizeof *siv);
   if (siv == NULL) return NULL;
-  EVP_CIPHER *cipher = EVP_CIPHER_fetch(NULL, "AES-128-SIV", NULL);
-  siv->sealing = EVP_CIPHER_CTX_new();
-  siv->opening = EVP_CIPHER_CTX_new();
-  siv->working = EVP_CIPHER_CTX_new();
-  bool good = cipher != NULL && siv->sealing != NULL && siv->opening != NULL && siv->working != NULL &&
-              EVP_EncryptInit_ex2(siv->sealing, cipher, key, NULL, NULL) &&
-              EVP_DecryptInit_ex2(siv->opening, cipher, key, NULL, NULL);
-  EVP_CIPHER_free(cipher);
+  char cipher[] = "AES-128-CBC";
+  OSSL_PARAM parameters[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_CIPHER, cipher, 0),
+                             OSSL_PARAM_construct_end()};
+  EVP_CIPHER *counter = EVP_CIPHER_fetch(NULL, "AES-128-CTR", NULL);
+  const uint8_t zero[16] = {0};
+  size_t size = 0;
+  siv->mac = mac_context("CMAC");
+  siv->counter = EVP_CIPHER_CTX_new();
+  bool good = counter != NULL && siv->mac != NULL && siv->counter != NULL &&
+              EVP_MAC_init(siv->mac, key, 16, parameters) && EVP_MAC_update(siv->mac, zero, 16) &&
+              EVP_MAC_final(siv->mac, siv->zero_mac, &size, 16) && size == 16 &&
+              EVP_EncryptInit_ex2(siv->counter, counter, key + 16, zero, NULL);
+  EVP_CIPHER_free(counter);
   if (good) return siv;
   copenssl_siv_free(siv);
   return NULL;
@@ -119,29 +103,56 @@ struct copenssl_siv *copenssl_siv_make(const uint8_t key[32]) {
 
 void copenssl_siv_free(struct copenssl_siv *siv) {
   if (siv == NULL) return;
-  EVP_CIPHER_CTX_free(siv->sealing);
-  EVP_CIPHER_CTX_free(siv->opening);
-  EVP_CIPHER_CTX_free(siv->working);
-  OPENSSL_free(siv);
+  EVP_MAC_CTX_free(siv->mac);
+  EVP_CIPHER_CTX_free(siv->counter);
+  OPENSSL_clear_free(siv, sizeof *siv);
+}
+
+// RFC 5297 §2.4 for one string, at most 16 octets of which are changed.
+static bool siv_synthesize(struct copenssl_siv *siv, const uint8_t *plain, size_t length, uint8_t vector[16]) {
+  uint8_t last[16];
+  memcpy(last, siv->zero_mac, 16);
+  size_t before = length < 16 ? 0 : length - 16;
+  if (length < 16) {
+    // Doubling in the field of RFC 5297 §2.3.
+    unsigned carry = (unsigned)last[0] >> 7;
+    for (int index = 0; index < 15; index++) last[index] = (uint8_t)(last[index] << 1 | last[index + 1] >> 7);
+    last[15] = (uint8_t)(last[15] << 1 ^ (0x87 & -carry));
+    last[length] ^= 0x80;
+  }
+  for (size_t index = 0; index < length - before; index++) last[index] ^= plain[before + index];
+  size_t size = 0;
+  // No key: the one that it has is kept.
+  return EVP_MAC_init(siv->mac, NULL, 0, NULL) && (before == 0 || EVP_MAC_update(siv->mac, plain, before)) &&
+         EVP_MAC_update(siv->mac, last, 16) && EVP_MAC_final(siv->mac, vector, &size, 16) && size == 16;
+}
+
+static bool siv_count(struct copenssl_siv *siv, const uint8_t vector[16], const uint8_t *input, size_t length,
+                      uint8_t *output) {
+  uint8_t start[16];
+  int count = 0;
+  memcpy(start, vector, 16);
+  // RFC 5297 §2.5: so that counting never carries beyond 32 bits.
+  start[8] &= 0x7F;
+  start[12] &= 0x7F;
+  return EVP_EncryptInit_ex2(siv->counter, NULL, NULL, start, NULL) &&
+         EVP_EncryptUpdate(siv->counter, output, &count, input, (int)length) && (size_t)count == length;
 }
 
 int copenssl_siv_seal(struct copenssl_siv *siv, const uint8_t *plain, size_t length, uint8_t *output) {
-  int count = 0, rest = 0;
   if (length == 0 || length > INT_MAX) return 0;
-  return EVP_CIPHER_CTX_copy(siv->working, siv->sealing) &&
-         EVP_EncryptUpdate(siv->working, output + 16, &count, plain, (int)length) &&
-         EVP_EncryptFinal_ex(siv->working, output + 16 + count, &rest) && (size_t)(count + rest) == length &&
-         EVP_CIPHER_CTX_ctrl(siv->working, EVP_CTRL_AEAD_GET_TAG, 16, output) > 0;
+  return siv_synthesize(siv, plain, length, output) && siv_count(siv, output, plain, length, output + 16);
 }
 
 int copenssl_siv_open(struct copenssl_siv *siv, const uint8_t *sealed, size_t length, uint8_t *output) {
-  int count = 0, rest = 0;
-  if (length <= 16 || length > INT_MAX) return 0;
-  bool good = EVP_CIPHER_CTX_copy(siv->working, siv->opening) &&
-              EVP_CIPHER_CTX_ctrl(siv->working, EVP_CTRL_AEAD_SET_TAG, 16, (void *)sealed) > 0 &&
-              EVP_DecryptUpdate(siv->working, output, &count, sealed + 16, (int)length - 16) > 0 &&
-              EVP_DecryptFinal_ex(siv->working, output + count, &rest) > 0 && (size_t)(count + rest) == length - 16;
-  if (!good) ERR_clear_error();
+  if (length <= 16 || length - 16 > INT_MAX) return 0;
+  uint8_t vector[16];
+  bool good = siv_count(siv, sealed, sealed + 16, length - 16, output) &&
+              siv_synthesize(siv, output, length - 16, vector) && CRYPTO_memcmp(vector, sealed, 16) == 0;
+  if (!good) {
+    OPENSSL_cleanse(output, length - 16);
+    ERR_clear_error();
+  }
   return good;
 }
 

@@ -1,17 +1,18 @@
 /// Part of a message's octets. Sixteen bits suffice: a message has at most 65,535 octets.
 public struct ByteRange: Hashable, Sendable {
-  /// Position of the first octet.
-  public let start: UInt16
-  /// Position behind the last octet.
-  public let end: UInt16
+  // One number, so that it is copied as one.
+  @usableFromInline let bits: UInt32
 
   /// A range from positions that lie within a message.
   @inlinable
   public init(_ start: Int, _ end: Int) {
-    self.start = UInt16(truncatingIfNeeded: start)
-    self.end = UInt16(truncatingIfNeeded: end)
+    bits = UInt32(UInt16(truncatingIfNeeded: start)) | UInt32(UInt16(truncatingIfNeeded: end)) << 16
   }
 
+  /// Position of the first octet.
+  @inlinable public var start: UInt16 { UInt16(truncatingIfNeeded: bits) }
+  /// Position behind the last octet.
+  @inlinable public var end: UInt16 { UInt16(truncatingIfNeeded: bits >> 16) }
   /// How many octets it covers.
   @inlinable public var count: Int { Int(end) - Int(start) }
   /// Whether it covers none.

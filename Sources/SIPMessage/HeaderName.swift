@@ -8,105 +8,87 @@ public enum HeaderName: UInt8, Sendable, CaseIterable {
   case referTo, reason
   case other
 
-  /// The name that a header line begins with, long or compact, letters of either case (RFC 3261 §7.3.1, §7.3.3).
+  /// Whether a message may have one field of the name only, with one value.
+  var isSingle: Bool {
+    switch self {
+    case .from, .to, .callID, .cseq, .maxForwards, .contentLength, .contentType, .expires: true
+    default: false
+    }
+  }
+
+  /// The name that the octets spell, long or compact, letters of either case (RFC 3261 §7.3.1, §7.3.3).
   init(_ name: Span<UInt8>) {
     self.init(name, 0, name.count)
   }
 
-  /// The name that stands between two positions. Only those that are known here consist of the right octets for certain.
-  @inline(__always)
+  /// The name that stands between two positions.
   init(_ text: Span<UInt8>, _ start: Int, _ end: Int) {
-    self = Self.find(text.word(start, end).lowercased, text, start, end)
+    let length = end - start
+    if length == 0 || length > 24 || text[end - 1] == 0 {
+      self = .other
+    } else {
+      self.init(
+        text.word(start, end), length > 8 ? text.word(start + 8, end) : "",
+        length > 16 ? text.word(start + 16, end) : "")
+    }
   }
 
-  /// One table by length and first letters.
-  private static func find(_ word: OctetWord, _ text: Span<UInt8>, _ start: Int, _ end: Int) -> HeaderName {
-    @inline(__always) func tail(_ rest: OctetWord, _ header: HeaderName) -> HeaderName {
-      text.word(start + 8, end).lowercased == rest ? header : .other
+  /// The name of up to 24 octets, the last of them not 0, that three words spell.
+  @inline(__always)
+  init(_ first: OctetWord, _ second: OctetWord, _ third: OctetWord) {
+    self =
+      third == ""
+      ? Self.find(first.lowercased, second.lowercased)
+      : Self.longest(first.lowercased, second.lowercased, third.lowercased)
+  }
+
+  private static func find(_ first: OctetWord, _ second: OctetWord) -> HeaderName {
+    @inline(__always) func rest(_ literal: OctetWord, _ name: HeaderName) -> HeaderName {
+      second == literal ? name : .other
     }
-    switch end - start {
-    case 1: return compact(word)
-    case 2: return word == "to" ? .to : .other
-    case 3: return word == "via" ? .via : .other
-    case 4:
-      switch word {
-      case "from": return .from
-      case "cseq": return .cseq
-      case "path": return .path
-      case "date": return .date
-      default: return .other
-      }
-    case 5:
-      switch word {
-      case "route": return .route
-      case "event": return .event
-      case "allow": return .allow
-      default: return .other
-      }
-    case 6:
-      switch word {
-      case "accept": return .accept
-      case "reason": return .reason
-      default: return .other
-      }
-    case 7:
-      switch word {
-      case "call-id": return .callID
-      case "contact": return .contact
-      case "expires": return .expires
-      case "require": return .require
-      case "subject": return .subject
-      default: return .other
-      }
-    case 8: return word == "refer-to" ? .referTo : .other
-    case 9: return word == "supporte" ? tail("d", .supported) : .other
-    case 10: return word == "user-age" ? tail("nt", .userAgent) : .other
-    case 11:
-      switch word {
-      case "min-expi": return tail("res", .minExpires)
-      case "unsuppor": return tail("ted", .unsupported)
-      case "retry-af": return tail("ter", .retryAfter)
-      case "max-brea": return tail("dth", .maxBreadth)
-      default: return .other
-      }
-    case 12:
-      switch word {
-      case "max-forw": return tail("ards", .maxForwards)
-      case "record-r": return tail("oute", .recordRoute)
-      case "content-": return tail("type", .contentType)
-      default: return .other
-      }
-    case 13:
-      switch word {
-      case "proxy-re": return tail("quire", .proxyRequire)
-      case "authoriz": return tail("ation", .authorization)
-      case "service-": return tail("route", .serviceRoute)
-      default: return .other
-      }
-    case 14: return word == "content-" ? tail("length", .contentLength) : .other
-    case 16: return word == "www-auth" ? tail("enticate", .wwwAuthenticate) : .other
-    case 18 where text.matches("te", start + 16, end):
-      return word == "proxy-au" ? tail("thentica", .proxyAuthenticate) : .other
-    case 19 where text.matches("ion", start + 16, end):
-      return word == "proxy-au" ? tail("thorizat", .proxyAuthorization) : .other
+    switch first {
+    case "from", "f": return .from
+    case "cseq": return .cseq
+    case "path": return .path
+    case "date": return .date
+    case "route": return .route
+    case "event", "o": return .event
+    case "allow": return .allow
+    case "accept": return .accept
+    case "reason": return .reason
+    case "call-id", "i": return .callID
+    case "contact", "m": return .contact
+    case "expires": return .expires
+    case "require": return .require
+    case "subject", "s": return .subject
+    case "to", "t": return .to
+    case "via", "v": return .via
+    case "r": return .referTo
+    case "refer-to": return rest("", .referTo)
+    case "l": return .contentLength
+    case "c": return .contentType
+    case "k": return .supported
+    case "supporte": return rest("d", .supported)
+    case "user-age": return rest("nt", .userAgent)
+    case "min-expi": return rest("res", .minExpires)
+    case "unsuppor": return rest("ted", .unsupported)
+    case "retry-af": return rest("ter", .retryAfter)
+    case "max-brea": return rest("dth", .maxBreadth)
+    case "max-forw": return rest("ards", .maxForwards)
+    case "record-r": return rest("oute", .recordRoute)
+    case "content-": return second == "type" ? .contentType : rest("length", .contentLength)
+    case "proxy-re": return rest("quire", .proxyRequire)
+    case "authoriz": return rest("ation", .authorization)
+    case "service-": return rest("route", .serviceRoute)
+    case "www-auth": return rest("enticate", .wwwAuthenticate)
     default: return .other
     }
   }
 
-  private static func compact(_ letter: OctetWord) -> HeaderName {
-    switch letter {
-    case "v": .via
-    case "f": .from
-    case "t": .to
-    case "i": .callID
-    case "m": .contact
-    case "l": .contentLength
-    case "c": .contentType
-    case "k": .supported
-    case "o": .event
-    case "s": .subject
-    case "r": .referTo
-    default: .other
-    }
+  /// The names of more than sixteen octets.
+  private static func longest(_ first: OctetWord, _ second: OctetWord, _ third: OctetWord) -> HeaderName {
+    guard first == "proxy-au" else { return .other }
+    if second == "thentica", third == "te" { return .proxyAuthenticate }
+    return second == "thorizat" && third == "ion" ? .proxyAuthorization : .other
   }
 }

@@ -110,6 +110,9 @@ public final class Message {
   /// The value of the first field of a name; nil when the message has none.
   public func value(of name: HeaderName) -> ByteRange? { layout.value(of: name) }
 
+  /// The values of all fields of a name.
+  func values(of name: HeaderName) -> ValueIterator { layout.values(of: name) }
+
   /// Whether the message has a field of a name.
   public func has(_ name: HeaderName) -> Bool { firstIndex(of: name) != nil }
 

@@ -21,27 +21,53 @@ extension MessageLayout {
       return
     }
     parseStartLine(text, position, end)
-    position = end + 2
-    headersStart = position
-    while true {
+    headersStart = end + 2
+    parseFields(text, limits)
+    cutBody(text)
+    if headersEnd > limits.head { note(.tooLarge, at: limits.head) }
+  }
+
+  /// Reads all header lines. They are written to the free room of the array, which is looked for once and not for each of them.
+  private mutating func parseFields(_ text: Span<UInt8>, _ limits: ParserLimits) {
+    var found: [Message.Field] = []
+    swap(&found, &fields)
+    var position: Int? = headersStart
+    while let start = position {
+      let known = found.count
+      found.append(addingCapacity: max(found.capacity - known, 48)) { room in
+        position = parseFields(text, from: start, known, limits, into: &room)
+      }
+    }
+    swap(&found, &fields)
+  }
+
+  /// Reads header lines until there is no room for another one, and returns where that one begins; nil behind the last. `known` were read before.
+  private mutating func parseFields(
+    _ text: Span<UInt8>, from start: Int, _ known: Int, _ limits: ParserLimits,
+    into room: inout OutputSpan<Message.Field>
+  ) -> Int? {
+    var position = start
+    while !room.isFull {
       // RFC 5118 §4.10: a datagram may end behind its last header line; the empty line is understood.
-      if position == text.count {
-        parseBody(text, from: position)
-        break
+      if position == text.count { return nil }
+      if let line = text.usualLine(at: position), let name = fieldName(line), known + room.count < limits.fields {
+        append(name, line.nameLength, position, line.value, known, to: &room)
+        position = line.next
+        continue
       }
       guard let end = lineEnd(text, position) else {
         note(.headerLine, at: position)
         headersEnd = min(position, text.count)
-        break
+        return nil
       }
       if end == position {
         headersEnd = position
-        parseBody(text, from: position + 2)
-        break
+        body = ByteRange(position + 2, text.count)
+        return nil
       }
-      position = parseField(text, position, end, limits)
+      position = parseField(text, position, end, known, limits, into: &room)
     }
-    if headersEnd > limits.head { note(.tooLarge, at: limits.head) }
+    return position
   }
 
   /// The position of the CRLF that ends the line; nil when no line feed is left. A line feed alone ends the line too, and is noted.
@@ -66,7 +92,7 @@ extension MessageLayout {
       note(.startLine, at: start)
       return
     }
-    kind = .request(Method(text.extracting(start..<space)))
+    kind = .request(Method(text, start, space))
     methodToken = ByteRange(start, space)
     guard let second = text.first(0x20, in: space + 1..<end), second > space + 1 else {
       note(.startLine, at: space)
@@ -101,51 +127,77 @@ extension MessageLayout {
     reason = ByteRange(min(position + 1, end), end)
   }
 
-  /// Reads one header line with the lines folded into it; returns the position behind it.
-  private mutating func parseField(_ text: Span<UInt8>, _ start: Int, _ firstEnd: Int, _ limits: ParserLimits) -> Int {
+  /// The name of a usual line; nil when it isn't one for certain.
+  @inline(__always)
+  private func fieldName(_ line: UsualLine) -> HeaderName? {
+    let name = HeaderName(line.first, line.second, line.third)
+    let isName =
+      name != .other
+      || line.first.isPlain(line.nameLength) && line.second.isPlain(line.nameLength - 8)
+        && line.third.isPlain(line.nameLength - 16)
+    return isName ? name : nil
+  }
+
+  @inline(__always)
+  private mutating func append(
+    _ name: HeaderName, _ nameLength: Int, _ start: Int, _ value: ByteRange, _ known: Int,
+    to room: inout OutputSpan<Message.Field>
+  ) {
+    if first[Int(name.rawValue)] == 255 {
+      first[Int(name.rawValue)] = UInt8(truncatingIfNeeded: known + room.count)
+    } else {
+      repeatedNames |= 1 << UInt64(name.rawValue)
+      if name.isSingle, repeated == nil { repeated = UInt16(truncatingIfNeeded: start) }
+    }
+    room.append(
+      Message.Field(
+        name: name, nameLength: UInt8(truncatingIfNeeded: nameLength), start: UInt16(truncatingIfNeeded: start),
+        value: value))
+  }
+
+  /// Reads one header line with the lines folded into it, whatever it is like; returns the position behind it.
+  private mutating func parseField(
+    _ text: Span<UInt8>, _ start: Int, _ firstEnd: Int, _ known: Int, _ limits: ParserLimits,
+    into room: inout OutputSpan<Message.Field>
+  ) -> Int {
     var end = firstEnd
     // RFC 3261 §7.3.1: a line that begins with white space continues the one before.
     while end + 2 < text.count, text[end + 2] == 0x20 || text[end + 2] == 0x09 {
-      guard let next = lineEnd(text, end + 2) else { return text.count }
+      guard let next = lineEnd(text, end + 2) else {
+        note(.headerLine, at: end + 2)
+        return text.count
+      }
       end = next
     }
     let colon = text.first(UInt8(ascii: ":"), in: start..<firstEnd) ?? start
     var nameEnd = colon
     while nameEnd > start, text[nameEnd - 1] == 0x20 || text[nameEnd - 1] == 0x09 { nameEnd -= 1 }
-    let name = HeaderName(text, start, nameEnd)
-    // A name that the table knows needs no look at its octets.
-    guard nameEnd > start, nameEnd - start < 256, name != .other || text.all(start..<nameEnd, in: .token) else {
+    guard nameEnd > start, nameEnd - start < 256, text.isToken(start, nameEnd) else {
       note(.headerLine, at: start)
       return end + 2
     }
-    guard fields.count < limits.fields else {
+    guard known + room.count < limits.fields else {
       note(.tooManyHeaders, at: start)
       return end + 2
     }
-    let valueStart = text.skipSpace(colon + 1, end)
-    let valueEnd = text.trimSpace(valueStart, end)
-    if first[Int(name.rawValue)] == 255 { first[Int(name.rawValue)] = UInt8(truncatingIfNeeded: fields.count) }
-    fields.append(
-      Message.Field(
-        name: name, nameLength: UInt8(truncatingIfNeeded: nameEnd - start), start: UInt16(truncatingIfNeeded: start),
-        value: ByteRange(valueStart, valueEnd)))
+    let name = HeaderName(text, start, nameEnd)
+    append(name, nameEnd - start, start, text.trimmed(colon + 1, end), known, to: &room)
     return end + 2
   }
 
   /// RFC 3261 §18.3: octets beyond Content-Length are not part of the message, fewer are an error; without it a datagram's body
   /// goes to its end.
-  private mutating func parseBody(_ text: Span<UInt8>, from start: Int) {
-    body = ByteRange(start, text.count)
+  private mutating func cutBody(_ text: Span<UInt8>) {
     guard let index = firstIndex(of: .contentLength) else { return }
     let value = fields[index].value
     guard let length = text.decimal(value.positions, below: 1 << 32) else {
       note(.contentLength, at: Int(value.start))
       return
     }
-    if start + length > text.count {
+    if Int(body.start) + length > text.count {
       note(.contentLength, at: Int(value.start))
     } else {
-      body = ByteRange(start, start + length)
+      body = ByteRange(Int(body.start), Int(body.start) + length)
     }
   }
 }

@@ -11,6 +11,10 @@ struct MessageLayout {
   var headersEnd = 0
   var body = ByteRange(0, 0)
   var error: ParseError?
+  /// The names that more than one field has, each as the bit of its number.
+  var repeatedNames: UInt64 = 0
+  /// Where the first field begins that a message may have once and has twice.
+  var repeated: UInt16?
   /// Position in ``fields`` of the first field of each name; 255 for none.
   var first = InlineArray<34, UInt8>(repeating: 255)
 
@@ -34,6 +38,8 @@ struct MessageLayout {
     fields.removeAll(keepingCapacity: true)
     first = InlineArray<34, UInt8>(repeating: 255)
     error = nil
+    repeated = nil
+    repeatedNames = 0
     checkedVia = nil
     checkedURI = nil
     checkedFrom = nil
@@ -54,8 +60,16 @@ struct MessageLayout {
     return index == 255 ? nil : Int(index)
   }
 
+  @inline(__always)
   func value(of name: HeaderName) -> ByteRange? {
-    firstIndex(of: name).map { fields[$0].value }
+    guard let index = firstIndex(of: name) else { return nil }
+    return fields[index].value
+  }
+
+  /// The values of all fields of a name.
+  func values(of name: HeaderName) -> ValueIterator {
+    ValueIterator(
+      name, in: fields, from: firstIndex(of: name), isOnly: repeatedNames >> UInt64(name.rawValue) & 1 == 0)
   }
 
   func has(_ name: HeaderName) -> Bool { firstIndex(of: name) != nil }
@@ -68,12 +82,45 @@ struct MessageLayout {
 
   func topVia(_ text: Span<UInt8>) throws(ParseError) -> Via {
     if let checkedVia { return checkedVia }
-    guard let value = value(of: .via) else { throw ParseError(.missingHeader, at: headersEnd) }
-    return try Via(text, value)
+    return try readTopVia(text)
   }
 
   func uri(_ text: Span<UInt8>) throws(ParseError) -> SIPURI {
     if let checkedURI { return checkedURI }
+    return try readURI(text)
+  }
+
+  func cseq(_ text: Span<UInt8>) throws(ParseError) -> Message.CSeq {
+    if let checkedCSeq { return checkedCSeq }
+    return try readCSeq(text)
+  }
+
+  /// From or To.
+  func address(_ name: HeaderName, _ text: Span<UInt8>) throws(ParseError) -> NameAddress {
+    if let checked = name == .from ? checkedFrom : checkedTo { return checked }
+    return try readAddress(name, text)
+  }
+
+  /// The tag of From or To.
+  @inline(__always)
+  func tag(of name: HeaderName, _ text: Span<UInt8>) -> ByteRange? {
+    let tag: ByteRange?
+    switch name {
+    case .from where checkedFrom != nil: tag = checkedFrom?.tag
+    case .to where checkedTo != nil: tag = checkedTo?.tag
+    default: tag = (try? readAddress(name, text))?.tag
+    }
+    return tag?.isEmpty == false ? tag : nil
+  }
+
+  // MARK: Reading them
+
+  func readTopVia(_ text: Span<UInt8>) throws(ParseError) -> Via {
+    guard let value = value(of: .via) else { throw ParseError(.missingHeader, at: headersEnd) }
+    return try Via(text, value)
+  }
+
+  func readURI(_ text: Span<UInt8>) throws(ParseError) -> SIPURI {
     do {
       return try SIPURI(text, requestURI)
     } catch {
@@ -81,33 +128,24 @@ struct MessageLayout {
     }
   }
 
-  func cseq(_ text: Span<UInt8>) throws(ParseError) -> Message.CSeq {
-    if let checkedCSeq { return checkedCSeq }
+  func readCSeq(_ text: Span<UInt8>) throws(ParseError) -> Message.CSeq {
     guard let value = value(of: .cseq) else { throw ParseError(.missingHeader, at: headersEnd) }
-    let numberEnd = text.digits(Int(value.start), Int(value.end))
-    guard let number = text.decimal(Int(value.start)..<numberEnd, below: 1 << 32) else {
-      throw ParseError(.cseq, at: Int(value.start))
-    }
-    let method = ByteRange(text.skipSpace(numberEnd, Int(value.end)), Int(value.end))
-    guard Int(method.start) > numberEnd, !method.isEmpty, text.all(method.positions, in: .token) else {
+    let (start, end) = (Int(value.start), Int(value.end))
+    guard let (number, numberEnd) = text.number(start, end, below: 1 << 32) else { throw ParseError(.cseq, at: start) }
+    let method = text.skipSpace(numberEnd, end)
+    guard method > numberEnd, method < end, text.all(method..<end, in: .token) else {
       throw ParseError(.cseq, at: numberEnd)
     }
-    return Message.CSeq(number: UInt32(truncatingIfNeeded: number), method: method)
+    return Message.CSeq(number: UInt32(truncatingIfNeeded: number), method: ByteRange(method, end))
   }
 
   /// From or To.
-  func address(_ name: HeaderName, _ text: Span<UInt8>) throws(ParseError) -> NameAddress {
-    if let checked = name == .from ? checkedFrom : checkedTo { return checked }
+  func readAddress(_ name: HeaderName, _ text: Span<UInt8>) throws(ParseError) -> NameAddress {
     guard let value = value(of: name) else { throw ParseError(.missingHeader, at: headersEnd) }
     do {
       return try NameAddress(text, value)
     } catch {
       throw ParseError(name == .from ? .from : .to, at: error.position)
     }
-  }
-
-  func tag(of name: HeaderName, _ text: Span<UInt8>) -> ByteRange? {
-    guard let address = try? address(name, text), let tag = address.tag else { return nil }
-    return tag.isEmpty ? nil : tag
   }
 }

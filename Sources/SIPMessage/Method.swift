@@ -7,11 +7,16 @@ public enum Method: UInt8, Sendable, CaseIterable {
 
   /// The method that a token names. Methods are compared with case (RFC 3261 §7.1).
   public init(_ token: Span<UInt8>) {
-    let word = token.word(0, token.count)
-    if token.count == 9 {
-      self = token.equals("SUBSCRIBE") ? .subscribe : .other
+    self.init(token, 0, token.count)
+  }
+
+  /// The method that stands between two positions.
+  init(_ text: Span<UInt8>, _ start: Int, _ end: Int) {
+    let word = text.word(start, end)
+    if end - start == 9 {
+      self = word == "SUBSCRIB" && text[end - 1] == UInt8(ascii: "E") ? .subscribe : .other
     } else {
-      self = word.count == token.count ? Self.find(word) : .other
+      self = word.count == end - start ? Self.find(word) : .other
     }
   }
 

@@ -20,7 +20,7 @@ public struct NameAddress: Sendable, Equatable {
   public init(_ text: Span<UInt8>, _ range: ByteRange) throws(ParseError) {
     self.range = range
     let (start, end) = (Int(range.start), Int(range.end))
-    guard let open = Self.openingBracket(text, start, end) else {
+    guard let (open, quotedEnd) = Self.openingBracket(text, start, end) else {
       // RFC 3261 §20.10: without brackets the parameters belong to the header field, and the URI has neither comma,
       // question mark nor semicolon.
       var uriEnd = start
@@ -37,7 +37,7 @@ public struct NameAddress: Sendable, Equatable {
     }
     let nameEnd = text.trimSpace(start, open)
     displayName = ByteRange(start, nameEnd)
-    try Self.checkDisplayName(text, start, nameEnd)
+    try Self.checkDisplayName(text, start, nameEnd, quotedEnd)
     guard let close = text.first(UInt8(ascii: ">"), in: open..<end) else { throw ParseError(.uri, at: open) }
     isBracketed = true
     uri = try SIPURI(text, ByteRange(open + 1, close))
@@ -48,7 +48,7 @@ public struct NameAddress: Sendable, Equatable {
   /// The value of a header parameter (empty range for one without value); nil when there is none. `name` is in small letters.
   public func parameter(_ name: StaticString, in text: Span<UInt8>) -> ByteRange? {
     var iterator = ParameterIterator(parameters)
-    while let (found, value) = iterator.next(text) {
+    while let (found, value) = iterator.advance(text) {
       if text.names(found, name) {
         return value ?? ByteRange(Int(found.end), Int(found.end))
       }
@@ -56,21 +56,32 @@ public struct NameAddress: Sendable, Equatable {
     return nil
   }
 
-  private static func openingBracket(_ text: Span<UInt8>, _ start: Int, _ end: Int) -> Int? {
-    var index = start
-    while index < end, let found = text.first(UInt8(ascii: "<"), or: UInt8(ascii: "\""), in: index..<end) {
-      if text[found] == UInt8(ascii: "<") { return found }
-      guard let behind = text.endOfQuoted(found, end) else { return nil }
-      index = behind
+  /// The first opening bracket that isn't quoted, and the end of the quoted string that the value begins with, if it does.
+  @inline(__always)
+  private static func openingBracket(_ text: Span<UInt8>, _ start: Int, _ end: Int) -> (Int, quotedEnd: Int)? {
+    var (index, quotedEnd) = (start, start)
+    while index < end {
+      if text[index] == UInt8(ascii: "<") { return (index, quotedEnd) }
+      if text[index] == UInt8(ascii: "\"") {
+        guard let behind = text.endOfQuoted(index, end) else { return nil }
+        if index == start { quotedEnd = behind }
+        index = behind
+      } else {
+        guard let found = text.first(UInt8(ascii: "<"), or: UInt8(ascii: "\""), in: index..<end) else { return nil }
+        index = found
+      }
     }
     return nil
   }
 
   /// One quoted string, or tokens with white space between them.
-  private static func checkDisplayName(_ text: Span<UInt8>, _ start: Int, _ end: Int) throws(ParseError) {
+  @inline(__always)
+  private static func checkDisplayName(
+    _ text: Span<UInt8>, _ start: Int, _ end: Int, _ quotedEnd: Int
+  ) throws(ParseError) {
     if start == end { return }
-    if text[start] == UInt8(ascii: "\"") {
-      guard text.endOfQuoted(start, end) == end else { throw ParseError(.uri, at: start) }
+    if quotedEnd > start {
+      guard quotedEnd == end else { throw ParseError(.uri, at: start) }
       return
     }
     for index in start..<end {
@@ -81,11 +92,12 @@ public struct NameAddress: Sendable, Equatable {
     }
   }
 
+  @inline(__always)
   private mutating func readParameters(_ text: Span<UInt8>) throws(ParseError) {
     if parameters.isEmpty { return }
     var iterator = ParameterIterator(parameters)
-    while let (name, value) = iterator.next(text) {
-      if tag == nil, text.names(name, "tag") { tag = value ?? ByteRange(Int(name.end), Int(name.end)) }
+    while let (name, value) = iterator.advance(text) {
+      if tag == nil, text.names(name, word: "tag") { tag = value ?? ByteRange(Int(name.end), Int(name.end)) }
     }
     guard iterator.isAtEnd(text) else { throw ParseError(.uri, at: Int(parameters.start)) }
   }

@@ -126,6 +126,15 @@ extension Span where Element == UInt8 {
     return index
   }
 
+  /// Whether the range is a token. Most are letters, digits and hyphens, which are told eight at a time.
+  @inline(__always)
+  func isToken(_ start: Int, _ end: Int) -> Bool {
+    check(start, end)
+    var index = start
+    while index < end, OctetWord(bits: word(at: index)).isPlain(end &- index) { index &+= 8 }
+    return index >= end || all(index..<end, in: .token)
+  }
+
   /// Whether all octets of the range are in the set; true for an empty range.
   @inline(__always)
   func all(_ range: Range<Int>, in set: OctetClass) -> Bool {
@@ -151,23 +160,123 @@ extension Span where Element == UInt8 {
     return index
   }
 
-  /// The end of the run of decimal digits that begins at a position.
+  /// The range without white space at its ends.
   @inline(__always)
-  func digits(_ start: Int, _ end: Int) -> Int { run(start, end, of: .digit) }
+  func trimmed(_ start: Int, _ end: Int) -> ByteRange {
+    check(start, end)
+    var (first, behind) = (start, end)
+    while first < behind, OctetClass.space.contains(self[unchecked: first]) { first &+= 1 }
+    while behind > first, OctetClass.space.contains(self[unchecked: behind &- 1]) { behind &-= 1 }
+    return ByteRange(first, behind)
+  }
+
+  /// The decimal number that begins at a position, and its end; nil when there is none or it is not below the limit.
+  @inline(__always)
+  func number(_ start: Int, _ end: Int, below limit: Int) -> (Int, end: Int)? {
+    check(start, end)
+    var (number, index) = (0, start)
+    while index < end {
+      let digit = self[unchecked: index] &- 0x30
+      if digit >= 10 { break }
+      number = number &* 10 &+ Int(digit)
+      if number >= limit { return nil }
+      index &+= 1
+    }
+    return index > start ? (number, index) : nil
+  }
 
   /// A decimal number that fills the range; nil when it is empty, has other octets or is not below the limit.
   func decimal(_ range: Range<Int>, below limit: Int) -> Int? {
-    check(range.lowerBound, range.upperBound)
-    guard !range.isEmpty else { return nil }
-    var number = 0
-    var index = range.lowerBound
-    while index < range.upperBound {
-      let digit = self[unchecked: index] &- 0x30
-      guard digit < 10 else { return nil }
-      number = number &* 10 &+ Int(digit)
-      if number >= limit { return nil }
-      index += 1
+    guard let (number, end) = number(range.lowerBound, range.upperBound, below: limit), end == range.upperBound else {
+      return nil
     }
     return number
+  }
+}
+
+// MARK: Header lines
+
+/// A header line as nearly all are: at most 24 octets of name, a colon directly behind them, a value on the same line, CRLF, and more of the
+/// message behind it.
+struct UsualLine {
+  /// The first eight octets of the name.
+  var first: OctetWord = ""
+  /// Those behind them.
+  var second: OctetWord = ""
+  /// The last ones of a name of more than sixteen.
+  var third: OctetWord = ""
+  /// How many octets the name has; the last of them is not 0.
+  var nameLength = 0
+  /// The value without white space around it.
+  var value = ByteRange(0, 0)
+  /// Position of the line behind it.
+  var next = 0
+}
+
+extension Span where Element == UInt8 {
+  /// Reads the line at a position; nil when it isn't a usual one, whether or not it is a good one.
+  @inline(__always)
+  func usualLine(at start: Int) -> UsualLine? {
+    guard start >= 0, start <= count &- 24 else { return nil }
+    var line = UsualLine()
+    readName(start, &line)
+    let colon = start &+ line.nameLength
+    guard line.nameLength > 0, self[unchecked: colon &- 1] != 0, let feed = lineFeed(behind: colon) else { return nil }
+    // Inside of the span: what is looked at lies between the colon and the line feed, or is the octet behind that.
+    let end = feed &- 1
+    let continuation = self[unchecked: feed &+ 1]
+    guard end > colon, self[unchecked: end] == 0x0D, continuation != 0x20, continuation != 0x09 else { return nil }
+    var (valueStart, valueEnd) = (colon &+ 1, end)
+    while self[unchecked: valueStart] == 0x20 { valueStart &+= 1 }
+    guard valueStart < end else { return nil }
+    while self[unchecked: valueEnd &- 1] == 0x20 { valueEnd &-= 1 }
+    if self[unchecked: valueStart].isLinearSpace || self[unchecked: valueEnd &- 1].isLinearSpace { return nil }
+    line.value = ByteRange(valueStart, valueEnd)
+    line.next = feed &+ 1
+    return line
+  }
+
+  /// Reads the octets before the first colon; leaves the length 0 when it isn't among the 24 octets from `start` on, which must be there.
+  @inline(__always)
+  private func readName(_ start: Int, _ line: inout UsualLine) {
+    let (first, second) = (word(at: start), word(at: start &+ 8))
+    if let (before, length) = octetsBeforeColon(first) {
+      line.first = before
+      line.nameLength = length
+      return
+    }
+    line.first = OctetWord(bits: first)
+    if let (before, length) = octetsBeforeColon(second) {
+      line.second = before
+      line.nameLength = 8 &+ length
+    } else if let (before, length) = octetsBeforeColon(word(at: start &+ 16)) {
+      line.second = OctetWord(bits: second)
+      line.third = before
+      line.nameLength = 16 &+ length
+    }
+  }
+
+  /// The octets of a word before its first colon; nil when it has none.
+  @inline(__always)
+  private func octetsBeforeColon(_ word: UInt64) -> (OctetWord, Int)? {
+    // An octet becomes 0 where it is a colon; the subtraction then borrows into its top bit. The lowest such bit is exact.
+    let difference = word ^ 0x3A3A_3A3A_3A3A_3A3A
+    let colons = (difference &- 0x0101_0101_0101_0101) & ~difference & 0x8080_8080_8080_8080
+    if colons == 0 { return nil }
+    let below = (colons & (0 &- colons)) >> 7 &- 1
+    return (OctetWord(bits: word & below), colons.trailingZeroBitCount >> 3)
+  }
+
+  /// The first line feed behind a position, when an octet follows it; nil near the end of the span.
+  @inline(__always)
+  private func lineFeed(behind position: Int) -> Int? {
+    let wanted = SIMD16<UInt8>(repeating: 0x0A)
+    var index = position &+ 1
+    while index <= count &- 17 {
+      let octets = bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: index, as: SIMD16<UInt8>.self)
+      if let feed = self.position(index, equal(octets, wanted)) { return feed }
+      index &+= 16
+    }
+    return nil
   }
 }

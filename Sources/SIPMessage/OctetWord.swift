@@ -26,6 +26,20 @@ struct OctetWord: Equatable, ExpressibleByStringLiteral {
     count < 8 ? OctetWord(bits: bits & (1 &<< UInt64(truncatingIfNeeded: count &* 8) &- 1)) : self
   }
 
+  /// Whether the first `count` octets are ASCII letters, digits and hyphens; true when `count` isn't above 0.
+  @inline(__always)
+  func isPlain(_ count: Int) -> Bool {
+    let ones: UInt64 = 0x0101_0101_0101_0101
+    // Adding lifts an octet that isn't below a bound into its top bit. Beyond ASCII the sums spill over; such octets have their top bit
+    // set, which makes the answer false whatever the others are.
+    let letters = lowercased.bits
+    let isLetter = (letters &+ ones &* (0x80 - 0x61)) & ~(letters &+ ones &* (0x80 - 0x7B))
+    let isDigit = (bits &+ ones &* (0x80 - 0x30)) & ~(bits &+ ones &* (0x80 - 0x3A))
+    let isHyphen = ~((bits ^ ones &* 0x2D) &+ ones &* 0x7F)
+    let tops = OctetWord(bits: ones << 7).prefix(max(count, 0)).bits
+    return (isLetter | isDigit | isHyphen) & ~bits & tops == tops
+  }
+
   /// How many octets it has, when the last one isn't 0.
   @inline(__always)
   var count: Int { 8 - bits.leadingZeroBitCount / 8 }

@@ -12,7 +12,11 @@ public struct ParameterIterator: Sendable {
   }
 
   /// The next name and value (nil for a parameter without one); nil at the end, or where what follows is no parameter.
-  public mutating func next(_ text: Span<UInt8>) -> (name: ByteRange, value: ByteRange?)? {
+  public mutating func next(_ text: Span<UInt8>) -> (name: ByteRange, value: ByteRange?)? { advance(text) }
+
+  /// ``next(_:)`` for where all messages pass.
+  @inline(__always)
+  mutating func advance(_ text: Span<UInt8>) -> (name: ByteRange, value: ByteRange?)? {
     var start = text.skipSpace(position, end)
     guard start < end, text[start] == UInt8(ascii: ";") else { return nil }
     start = text.skipSpace(start + 1, end)
@@ -36,6 +40,7 @@ public struct ParameterIterator: Sendable {
   }
 
   /// RFC 5118 §4.5: colons and brackets of an IPv6 address may stand in a value.
+  @inline(__always)
   private func endOfValue(_ text: Span<UInt8>, _ start: Int) -> Int? {
     if start < end, text[start] == UInt8(ascii: "\"") { return text.endOfQuoted(start, end) }
     let valueEnd = text.run(start, end, of: .parameter | .token)

@@ -118,14 +118,25 @@ extension Span where Element == UInt8 {
 
   /// Whether a parameter's name is `name`, given in small letters; escapes make no difference (RFC 3261 §19.1.4).
   func names(_ range: ByteRange, _ name: StaticString) -> Bool {
-    let written = extracting(range.positions)
-    if written.equalsIgnoringCase(name) { return true }
-    guard range.count > name.utf8CodeUnitCount, first(UInt8(ascii: "%"), in: range.positions) != nil else {
-      return false
-    }
+    if extracting(range.positions).equalsIgnoringCase(name) { return true }
+    guard range.count > name.utf8CodeUnitCount, let plain = unescapedName(range) else { return false }
+    return plain.span.equalsIgnoringCase(name)
+  }
+
+  /// The same for a name of at most eight octets.
+  @inline(__always)
+  func names(_ range: ByteRange, word name: OctetWord) -> Bool {
+    if matches(name, Int(range.start), Int(range.end)) { return true }
+    guard range.count > name.count, let plain = unescapedName(range) else { return false }
+    return plain.span.matches(name, 0, plain.count)
+  }
+
+  /// The octets of a name that has escapes; nil when it has none.
+  private func unescapedName(_ range: ByteRange) -> [UInt8]? {
+    if first(UInt8(ascii: "%"), in: range.positions) == nil { return nil }
     var plain: [UInt8] = []
     appendUnescaped(range, to: &plain)
-    return plain.span.equalsIgnoringCase(name)
+    return plain
   }
 
   /// Appends the range with all escapes undone.

@@ -98,31 +98,38 @@ public struct SIPURI: Sendable, Equatable {
     output.append(text.extracting(position..<(headers.isEmpty ? Int(range.end) : Int(headers.start))))
   }
 
+  @inline(__always)
   private mutating func readUser(_ text: Span<UInt8>, _ start: Int, _ end: Int) throws(ParseError) -> Int {
-    guard let at = text.first(UInt8(ascii: "@"), in: start..<end) else { return start }
-    let userEnd = text.run(escaped: start, at, of: .user)
-    guard userEnd > start, userEnd == at || text[userEnd] == UInt8(ascii: ":") else {
-      throw ParseError(.uri, at: start)
+    let userEnd = text.run(escaped: start, end, of: .user)
+    if userEnd == end { return start }
+    var at = userEnd
+    if text[userEnd] != UInt8(ascii: "@") {
+      guard let found = text.first(UInt8(ascii: "@"), in: userEnd..<end) else { return start }
+      guard text[userEnd] == UInt8(ascii: ":"), text.allEscaped(userEnd + 1..<found, in: .password) else {
+        throw ParseError(.uri, at: userEnd)
+      }
+      password = ByteRange(userEnd + 1, found)
+      at = found
     }
+    guard userEnd > start else { throw ParseError(.uri, at: start) }
     user = ByteRange(start, userEnd)
-    if userEnd < at {
-      guard text.allEscaped(userEnd + 1..<at, in: .password) else { throw ParseError(.uri, at: userEnd) }
-      password = ByteRange(userEnd + 1, at)
-    }
     return at + 1
   }
 
+  @inline(__always)
   private mutating func readHost(_ text: Span<UInt8>, _ start: Int, _ end: Int) throws(ParseError) -> Int {
     guard let (kind, hostEnd) = text.host(start, end) else { throw ParseError(.uri, at: start) }
     host = ByteRange(start, hostEnd)
     hostKind = kind
     guard hostEnd < end, text[hostEnd] == UInt8(ascii: ":") else { return hostEnd }
-    let portEnd = text.digits(hostEnd + 1, end)
-    guard let number = text.decimal(hostEnd + 1..<portEnd, below: 65_536) else { throw ParseError(.uri, at: hostEnd) }
+    guard let (number, portEnd) = text.number(hostEnd + 1, end, below: 65_536) else {
+      throw ParseError(.uri, at: hostEnd)
+    }
     port = UInt16(truncatingIfNeeded: number)
     return portEnd
   }
 
+  @inline(__always)
   private mutating func readTail(_ text: Span<UInt8>, _ start: Int, _ end: Int) throws(ParseError) {
     var position = start
     while position < end, text[position] == UInt8(ascii: ";") {
@@ -146,6 +153,7 @@ public struct SIPURI: Sendable, Equatable {
 
 extension Span where Element == UInt8 {
   /// The kind and end of the host that begins at a position; nil when none does.
+  @inline(__always)
   func host(_ start: Int, _ end: Int) -> (SIPURI.HostKind, Int)? {
     guard start < end else { return nil }
     if self[start] == UInt8(ascii: "[") {

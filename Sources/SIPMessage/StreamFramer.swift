@@ -35,6 +35,8 @@ public struct StreamFramer: Sendable {
   /// Start of the line that is being looked at: everything before it has been seen.
   private var line = 0
   private var contentLength: Int?
+  /// Whether a Content-Length field has begun whose number stands on a folded line.
+  private var awaitsLength = false
   /// Whether the octets before were a line break that no ping has been made of yet.
   private var hadBreak = false
   /// Where the body starts, once the empty line was seen.
@@ -54,6 +56,7 @@ public struct StreamFramer: Sendable {
     while let feed = unread.first(0x0A, in: line..<unread.count) {
       guard feed > line, unread[feed - 1] == 0x0D else { return fail(.malformedStart, unread, feed + 1) }
       if feed + 1 > maximumHead { return fail(.headTooLarge, unread, line) }
+      if awaitsLength, let error = noteFolded(unread, line, feed - 1) { return fail(error, unread, unread.count) }
       if feed == line + 1 {
         bodyStart = feed + 1
         return finish(unread, feed + 1)
@@ -100,6 +103,7 @@ public struct StreamFramer: Sendable {
   private mutating func reset() {
     line = 0
     contentLength = nil
+    awaitsLength = false
     bodyStart = nil
   }
 
@@ -108,9 +112,26 @@ public struct StreamFramer: Sendable {
       return .badContentLength
     }
     let start = unread.skipSpace(colon + 1, end)
+    if start == end {
+      awaitsLength = true
+      return nil
+    }
     guard let length = unread.decimal(start..<unread.trimSpace(start, end), below: 1 << 31) else {
       return .badContentLength
     }
+    contentLength = length
+    return nil
+  }
+
+  /// RFC 3261 §7.3.1: the line behind a Content-Length without a number continues it.
+  private mutating func noteFolded(_ unread: Span<UInt8>, _ line: Int, _ end: Int) -> FramingError? {
+    guard line < end, unread[line] == 0x20 || unread[line] == 0x09 else { return .badContentLength }
+    let start = unread.skipSpace(line, end)
+    if start == end { return nil }
+    guard let length = unread.decimal(start..<unread.trimSpace(start, end), below: 1 << 31) else {
+      return .badContentLength
+    }
+    awaitsLength = false
     contentLength = length
     return nil
   }

@@ -6,33 +6,37 @@ public struct ValueIterator: Sendable {
   private let name: HeaderName
   private let fields: [Message.Field]
   private var field: Int
+  /// Position behind the last field to look at.
+  private let end: Int
   private var position: Int
 
   /// An iterator over all values of a header field.
   public init(_ name: HeaderName, in message: Message) {
-    self.init(name, in: message.fields, from: message.firstIndex(of: name))
+    self = message.values(of: name)
   }
 
-  init(_ name: HeaderName, in fields: [Message.Field], from first: Int?) {
+  /// `isOnly` says that no field behind the first one has the name.
+  init(_ name: HeaderName, in fields: [Message.Field], from first: Int?, isOnly: Bool) {
     self.name = name
     self.fields = fields
     field = first ?? fields.count
-    position = field < fields.count ? Int(fields[field].value.start) : 0
+    end = isOnly ? min(field + 1, fields.count) : fields.count
+    position = field < end ? Int(fields[field].value.start) : 0
   }
 
   /// The next value without the white space around it, and the position in `fields` of its line; nil at the end. An empty value between commas is given as an empty range.
   public mutating func next(_ text: Span<UInt8>) -> (value: ByteRange, field: Int)? {
-    while field < fields.count {
-      let end = Int(fields[field].value.end)
-      if position <= end, fields[field].name == name {
-        let start = text.skipSpace(position, end)
-        let comma = text.comma(start, end) ?? end
+    while field < end {
+      let valueEnd = Int(fields[field].value.end)
+      if position <= valueEnd, fields[field].name == name {
+        let start = text.skipSpace(position, valueEnd)
+        let comma = text.comma(start, valueEnd) ?? valueEnd
         let found = (ByteRange(start, text.trimSpace(start, comma)), field)
         position = comma + 1
         return found
       }
       field += 1
-      if field < fields.count { position = Int(fields[field].value.start) }
+      if field < end { position = Int(fields[field].value.start) }
     }
     return nil
   }

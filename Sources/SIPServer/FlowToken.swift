@@ -18,9 +18,9 @@ struct FlowToken {
   /// Whose contact the flow was; empty for a peer that isn't registered.
   let addressOfRecord: [UInt8]
 
-  /// Appends the token for a next hop.
+  /// Appends the token for a next hop; `scratch` and `sealed` are overwritten.
   static func append(
-    _ hop: NextHop, aor: Span<UInt8>, hashing: any Hashing, scratch: inout [UInt8],
+    _ hop: NextHop, aor: Span<UInt8>, hashing: any Hashing, scratch: inout [UInt8], sealed: inout [UInt8],
     to output: inout [UInt8]
   ) {
     scratch.removeAll(keepingCapacity: true)
@@ -45,7 +45,8 @@ struct FlowToken {
       scratch.append(bigEndian: UInt64(datagram.remote.port), 2)
     }
     if aor.count <= 128 { scratch.append(aor) }
-    var sealed: [UInt8] = [Self.secret]
+    sealed.removeAll(keepingCapacity: true)
+    sealed.append(Self.secret)
     hashing.seal(scratch.span, to: &sealed)
     output.append(base64URL: sealed.span)
   }

@@ -4,10 +4,9 @@ import Structures
 
 /// Responses of our own that need no transaction: a retransmitted request gets the same answer again (RFC 3261 §8.2.7).
 extension ServerCore {
-  /// Whether there is enough of a broken request to answer it: where to, and what makes it a transaction of the sender's.
+  /// Whether there is enough of a broken request to answer it: a Via, which says where to and makes it a transaction of the sender's.
   func canBeAnswered(_ message: Message) -> Bool {
-    message.isRequest && message.has(.from) && message.has(.to) && message.has(.callID) && message.has(.cseq)
-      && (try? message.topVia()) != nil
+    message.isRequest && (try? message.topVia()) != nil
   }
 
   /// Answers a request that breaks a rule, if it can be answered; takes the message.

@@ -27,7 +27,7 @@ extension ServerCore {
   func receivedRequest(_ message: Message, _ flow: Flow, _ now: Instant, _ actions: inout ServerActions) {
     statistics.requestsReceived &+= 1
     statistics.methods[Int(message.method.rawValue)] &+= 1
-    if let error = message.check() {
+    if let error = message.check() ?? undoStrictRoute(message, flow) {
       refuse(message, error, flow, &actions)
       return
     }

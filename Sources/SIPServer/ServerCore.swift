@@ -23,6 +23,7 @@ public final class ServerCore {
   var registeredOver: [UInt64: [[UInt8]]] = [:]
   var scratch: [UInt8] = []
   var tokenScratch: [UInt8] = []
+  var keyScratch: [UInt8] = []
   /// Seconds of the wall clock; the owner sets it before each input.
   public var unixSeconds: Int64
   /// What was counted.
@@ -174,6 +175,13 @@ public final class ServerCore {
   private static func earlier(_ left: Instant?, _ right: Instant?) -> Instant? {
     guard let left, let right else { return left ?? right }
     return min(left, right)
+  }
+
+  /// Whether a request waits for its final answer. Looks at all that are being proxied: for a drain, not for every message.
+  public var hasUnanswered: Bool {
+    var found = queries.count > 0
+    contexts.forEach { _, context in found = found || !context.isAnswered }
+    return found
   }
 
   /// What the server holds, to see that nothing is left behind.

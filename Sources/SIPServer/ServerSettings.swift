@@ -109,6 +109,21 @@ extension ServerSettings {
     return false
   }
 
+  /// Whether sent-by of a Via is what one of the listeners writes there (RFC 3261 §18.1.2).
+  func isSentBy(_ via: Via, _ text: Span<UInt8>) -> Bool {
+    let host = text.extracting(via.host.positions)
+    for listener in listeners {
+      let own = listener.sentBy.span
+      guard own.count >= host.count, own.extracting(0..<host.count).equalsIgnoringCase(host) else { continue }
+      var port: UInt16 = 0
+      for index in host.count..<own.count where index > host.count { port = port &* 10 &+ UInt16(own[index] & 0xF) }
+      let standard = listener.transport.defaultPort
+      let hasPort = own.count > host.count && own[host.count] == UInt8(ascii: ":")
+      if hasPort || own.count == host.count, (hasPort ? port : standard) == via.port ?? standard { return true }
+    }
+    return false
+  }
+
   /// The listener whose identity a message to an address carries; nil when none has its transport.
   func listener(for transport: TransportProtocol, family: IPAddress.Family) -> UInt16? {
     var other: UInt16?

@@ -44,19 +44,25 @@ public struct Branch: Sendable, Equatable {
   }
 
   /// Appends the branch as it stands in a Via.
-  public func append(to output: inout [UInt8], hashing: any Hashing, scratch: inout [UInt8]) {
-    scratch.removeAll(keepingCapacity: true)
-    scratch.append(Self.version)
-    scratch.append(bigEndian: UInt64(node), 4)
-    scratch.append(bigEndian: UInt64(slot), 2)
-    scratch.append(bigEndian: UInt64(generation), 2)
-    scratch.append(bigEndian: transaction.word, 8)
-    let check = Self.check(scratch.span, hashing)
-    scratch.append(check.0)
-    scratch.append(check.1)
-    scratch.append(check.2)
+  public func append(to output: inout [UInt8], hashing: any Hashing) {
+    output.append(addingCapacity: Self.length) { append(to: &$0, hashing: hashing) }
+  }
+
+  /// Writes the branch as it stands in a Via: ``length`` octets.
+  public func append(to output: inout OutputSpan<UInt8>, hashing: any Hashing) {
+    let octets = InlineArray<20, UInt8> { octets in
+      let word = transaction.word
+      let (node, slot, generation) = (UInt64(node), UInt64(slot), UInt64(generation))
+      octets.append(bigEndian: UInt64(Self.version) << 56 | node << 24 | slot << 8 | generation >> 8, 8)
+      octets.append(bigEndian: generation << 56 | word >> 8, 8)
+      octets.append(UInt8(truncatingIfNeeded: word))
+      let check = Self.check(octets.span, hashing)
+      octets.append(check.0)
+      octets.append(check.1)
+      octets.append(check.2)
+    }
     output.append("z9hG4bK")
-    output.append(base64URL: scratch.span)
+    output.append(base64URL: octets.span)
   }
 
   private static func check(_ octets: Span<UInt8>, _ hashing: any Hashing) -> (UInt8, UInt8, UInt8) {

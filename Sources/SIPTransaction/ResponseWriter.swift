@@ -22,9 +22,11 @@ public enum ResponseWriter {
     for index in request.fields.indices {
       let field = request.fields[index]
       switch field.name {
-      case .from, .callID, .cseq:
+      // Of what a broken request has twice the answer has the first.
+      case .from where request.firstIndex(of: .from) == index, .callID where request.firstIndex(of: .callID) == index,
+        .cseq where request.firstIndex(of: .cseq) == index:
         appendLine(request, text, index, &output)
-      case .to:
+      case .to where request.firstIndex(of: .to) == index:
         appendTo(request, text, index, toTag, &output)
       case .recordRoute where status > 100 && status < 300 && request.method != .register:
         appendLine(request, text, index, &output)
@@ -48,38 +50,34 @@ public enum ResponseWriter {
     output.append("\r\n\r\n")
   }
 
-  /// Writes the Via value with where it really came from: `received` when sent-by is another address or `rport` asks for it, and the
-  /// port in `rport` (RFC 3261 §18.2.1, RFC 3581 §4).
-  public static func appendVia(_ via: Via, _ text: Span<UInt8>, source: Flow, to output: inout [UInt8]) {
+  /// Copies `text` from `start` to the end of its Via value, which gets where it really came from: `received` when sent-by is another
+  /// address or `rport` asks for it, and the port in `rport` (RFC 3261 §18.2.1, RFC 3581 §4). Returns where copying goes on.
+  public static func appendVia(
+    _ via: Via, _ text: Span<UInt8>, from start: Int, source: Flow, to output: inout [UInt8]
+  ) -> Int {
     let remote = source.remote.address.unmapped
     let wantsPort = via.rportParameter != nil
-    let isDirect = hostIs(remote, via, text)
-    var position = Int(via.range.start)
-    let end = Int(via.range.end)
-    output.append(text.extracting(position..<via.sentByEnd))
-    position = via.sentByEnd
-    if !isDirect || wantsPort {
+    output.append(text.extracting(start..<via.sentByEnd))
+    if wantsPort || !hostIs(remote, via, text) {
       output.append(";received=")
       remote.append(to: &output)
     }
     if wantsPort {
-      output.append(";rport=")
-      output.append(decimal: UInt64(source.remote.port))
+      output.append(addingCapacity: 16) {
+        $0.append(";rport=")
+        $0.append(decimal: UInt64(source.remote.port))
+      }
     }
     // What the peer itself wrote there is dropped: it can't know.
-    var skips = InlineArray<2, ByteRange?>(repeating: nil)
-    skips[0] = via.receivedParameter
-    skips[1] = via.rportParameter
-    if let first = skips[0], let second = skips[1], second.start < first.start {
-      skips[0] = second
-      skips[1] = first
+    var position = via.sentByEnd
+    var (first, second) = (via.receivedParameter, via.rportParameter)
+    if let one = first, let other = second, other.start < one.start { swap(&first, &second) }
+    for skip in 0..<2 {
+      guard let range = skip == 0 ? first : second else { continue }
+      output.append(text.extracting(position..<Int(range.start)))
+      position = Int(range.end)
     }
-    for index in 0..<2 {
-      guard let skip = skips[index] else { continue }
-      output.append(text.extracting(position..<Int(skip.start)))
-      position = Int(skip.end)
-    }
-    output.append(text.extracting(position..<end))
+    return position
   }
 
   private static func hostIs(_ address: IPAddress, _ via: Via, _ text: Span<UInt8>) -> Bool {
@@ -92,15 +90,13 @@ public enum ResponseWriter {
     _ request: Message, _ text: Span<UInt8>, _ via: Via?, _ source: Flow, _ output: inout [UInt8]
   ) {
     var isTop = true
-    for index in request.fields.indices where request.fields[index].name == .via {
-      let value = request.fields[index].value
+    let fields = request.fields
+    for index in fields.indices where fields[index].name == .via {
+      let value = fields[index].value
       output.append("Via: ")
-      if isTop, let via {
-        appendVia(via, text, source: source, to: &output)
-        output.append(text.extracting(Int(via.range.end)..<Int(value.end)))
-      } else {
-        output.append(text.extracting(value.positions))
-      }
+      var rest = Int(value.start)
+      if isTop, let via { rest = appendVia(via, text, from: rest, source: source, to: &output) }
+      output.append(text.extracting(rest..<Int(value.end)))
       output.append("\r\n")
       isTop = false
     }

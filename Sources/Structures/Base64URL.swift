@@ -1,52 +1,32 @@
 extension [UInt8] {
   /// Appends octets in base64url without padding (RFC 4648 §5): letters, digits, `-` and `_`, all of which a SIP token may hold.
   public mutating func append(base64URL octets: Span<UInt8>) {
-    var bits: UInt32 = 0
-    var count = 0
-    for index in octets.indices {
-      bits = bits << 8 | UInt32(octets[index])
-      count += 8
-      while count >= 6 {
-        count -= 6
-        append(Self.letter(UInt8(truncatingIfNeeded: bits >> UInt32(count)) & 63))
-      }
-    }
-    if count > 0 { append(Self.letter(UInt8(truncatingIfNeeded: bits << UInt32(6 - count)) & 63)) }
+    append(addingCapacity: OutputSpan.base64URLLength(octets.count)) { $0.append(base64URL: octets) }
   }
 
   /// Appends the octets that base64url text stands for; returns false, and appends nothing, when it is no such text.
   public mutating func append(decodingBase64URL text: Span<UInt8>) -> Bool {
     let start = count
+    var isText = false
+    append(addingCapacity: text.count) { isText = Self.decode(text, to: &$0) }
+    if !isText { removeSubrange(start..<count) }
+    return isText
+  }
+
+  private static func decode(_ text: Span<UInt8>, to output: inout OutputSpan<UInt8>) -> Bool {
     var bits: UInt32 = 0
-    var held = 0
+    var held: UInt32 = 0
     for index in text.indices {
-      guard let value = Self.value(text[index]) else {
-        removeSubrange(start..<count)
-        return false
-      }
+      guard let value = Self.value(text[index]) else { return false }
       bits = bits << 6 | UInt32(value)
-      held += 6
+      held &+= 6
       if held >= 8 {
-        held -= 8
-        append(UInt8(truncatingIfNeeded: bits >> UInt32(held)))
+        held &-= 8
+        output.append(UInt8(truncatingIfNeeded: bits &>> held))
       }
     }
     // Left-over bits are zero in what we write; anything else would be a second spelling of the same octets.
-    if held >= 6 || bits & ((1 << UInt32(held)) - 1) != 0 {
-      removeSubrange(start..<count)
-      return false
-    }
-    return true
-  }
-
-  private static func letter(_ value: UInt8) -> UInt8 {
-    switch value {
-    case 0..<26: 0x41 + value
-    case 26..<52: 0x61 + value - 26
-    case 52..<62: 0x30 + value - 52
-    case 62: 0x2D
-    default: 0x5F
-    }
+    return held < 6 && bits & ((1 &<< held) - 1) == 0
   }
 
   private static func value(_ letter: UInt8) -> UInt8? {

@@ -84,9 +84,11 @@ public struct IPAddress: Hashable, Sendable {
   }
 
   private func appendV4(_ bits: UInt32, to output: inout [UInt8]) {
-    for shift: UInt32 in [24, 16, 8, 0] {
-      output.append(decimal: UInt64(bits >> shift & 0xFF))
-      if shift > 0 { output.append(UInt8(ascii: ".")) }
+    output.append(addingCapacity: 15) { output in
+      for shift: UInt32 in [24, 16, 8, 0] {
+        output.append(decimal: UInt64(bits >> shift & 0xFF))
+        if shift > 0 { output.append(UInt8(ascii: ".")) }
+      }
     }
   }
 

@@ -33,17 +33,14 @@ extension [UInt8] {
     literal.withUTF8Buffer { append(contentsOf: $0) }
   }
 
+  /// Appends the low `length` octets of a number (1 to 8) in network order.
+  public mutating func append(bigEndian number: UInt64, _ length: Int) {
+    append(addingCapacity: length) { $0.append(bigEndian: number, length) }
+  }
+
   /// Appends a number in decimal.
   public mutating func append(decimal number: UInt64) {
-    var digits = InlineArray<20, UInt8>(repeating: 0)
-    var first = 20
-    var rest = number
-    repeat {
-      first -= 1
-      digits[first] = UInt8(truncatingIfNeeded: rest % 10) + 0x30
-      rest /= 10
-    } while rest > 0
-    for index in first..<20 { append(digits[index]) }
+    append(addingCapacity: OutputSpan.decimalDigits) { $0.append(decimal: number) }
   }
 
   /// Appends a number in hexadecimal, small letters, without leading zeros.
@@ -119,18 +116,6 @@ extension Span where Element == UInt8 {
   /// The octets as text; octets that are not UTF-8 are replaced.
   public var text: String {
     withUnsafeBufferPointer { String(decoding: $0, as: UTF8.self) }
-  }
-}
-
-extension [UInt8] {
-  /// Appends the low `length` octets of a number (1 to 8) in network order.
-  @inlinable
-  public mutating func append(bigEndian number: UInt64, _ length: Int) {
-    var shift = 8 * length
-    while shift > 0 {
-      shift -= 8
-      append(UInt8(truncatingIfNeeded: number >> UInt64(shift)))
-    }
   }
 }
 

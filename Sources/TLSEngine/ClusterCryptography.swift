@@ -22,7 +22,7 @@ public final class ClusterCryptography: Hashing {
       Secrets.wipe(&tokenKey)
     }
     nonces = try MessageAuthenticator(key: nonceKey.span)
-    names = try ShortAuthenticator(key: nameKey.span)
+    names = ShortAuthenticator(key: nameKey.span)
     tokens = try TokenCipher(key: tokenKey.span)
   }
 

@@ -22,11 +22,13 @@ public final class TokenCipher {
   /// Appends `plain`, which must not be empty, sealed.
   public func seal(_ plain: Span<UInt8>, to output: inout [UInt8]) {
     precondition(!plain.isEmpty)
-    let start = output.count
-    for _ in 0..<plain.count + Self.overhead { output.append(0) }
-    let good = plain.withUnsafeBufferPointer { source in
-      output.withUnsafeMutableBufferPointer {
-        copenssl_siv_seal(siv, source.baseAddress, source.count, $0.baseAddress?.advanced(by: start))
+    var good: Int32 = 0
+    output.append(addingCapacity: plain.count + Self.overhead) { output in
+      output.withUnsafeMutableBufferPointer { target, count in
+        good = plain.withUnsafeBufferPointer {
+          copenssl_siv_seal(siv, $0.baseAddress, $0.count, target.baseAddress)
+        }
+        count = plain.count + Self.overhead
       }
     }
     precondition(good == 1, "AES-SIV failed")
@@ -35,14 +37,15 @@ public final class TokenCipher {
   /// Appends what was sealed; returns false, and appends nothing, when it wasn't sealed with this key.
   public func open(_ sealed: Span<UInt8>, to output: inout [UInt8]) -> Bool {
     guard sealed.count > Self.overhead else { return false }
-    let start = output.count
-    for _ in 0..<sealed.count - Self.overhead { output.append(0) }
-    let good = sealed.withUnsafeBufferPointer { source in
-      output.withUnsafeMutableBufferPointer {
-        copenssl_siv_open(siv, source.baseAddress, source.count, $0.baseAddress?.advanced(by: start))
+    var good: Int32 = 0
+    output.append(addingCapacity: sealed.count - Self.overhead) { output in
+      output.withUnsafeMutableBufferPointer { target, count in
+        good = sealed.withUnsafeBufferPointer {
+          copenssl_siv_open(siv, $0.baseAddress, $0.count, target.baseAddress)
+        }
+        count = good == 1 ? sealed.count - Self.overhead : 0
       }
     }
-    if good != 1 { output.removeLast(output.count - start) }
     return good == 1
   }
 }

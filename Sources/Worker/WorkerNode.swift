@@ -55,13 +55,14 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
     loop.addHook(.decide) { [unowned self] in self.decide() }
   }
 
-  /// Does what the supervisor wants. A drain stops accepting and ends the worker when nothing is under way, or after five seconds.
+  /// Does what the supervisor wants. A drain stops accepting and ends the worker when no request waits for its answer any
+  /// more, or after four seconds: the supervisor waits for five.
   func obey(_ order: ControlChannel.Order) {
     switch order {
     case .stop, .abandoned: loop.stop()
     case .drain:
       guard drainEnd == nil else { return }
-      drainEnd = loop.now + .seconds(5)
+      drainEnd = loop.now + .seconds(4)
       transport.stopAccepting()
     }
   }
@@ -115,7 +116,7 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
     location.sweep(at: core.unixSeconds)
     connectionLog.tellSuppressed()
     guard let drainEnd else { return }
-    if loop.now >= drainEnd || core.holdings.serverTransactions == 0 { loop.stop() }
+    if loop.now >= drainEnd || !core.hasUnanswered { loop.stop() }
   }
 
   /// Writes what was counted and what is held.

@@ -1,7 +1,5 @@
 """Stories: one function each, named by the sentence that it proves, run one after another against one server."""
 
-import os
-import pathlib
 import shutil
 import signal
 import subprocess
@@ -59,10 +57,7 @@ class Context:
 
     def start(self, name, command, **options):
         """Starts a client in a process group of its own; its output goes to NAME.log."""
-        with open(self.folder / f"{name}.log", "ab") as log:
-            process = subprocess.Popen(
-                [str(word) for word in command], stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
-                **{"stdin": subprocess.DEVNULL, "cwd": self.folder, **options})
+        process = servers.spawn(command, self.folder / f"{name}.log", **{"cwd": self.folder, **options})
         self.started.append(process)
         return process
 
@@ -85,8 +80,8 @@ class Context:
         return agent
 
     def registered(self, user, transport="tls", **options):
-        agent = self.agent(user, transport)
-        agent.register(**options)
+        agent = self.agent(user, transport, **options)
+        agent.register()
         return agent
 
     def channel(self, transport="tls", **options):

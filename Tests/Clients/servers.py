@@ -3,9 +3,11 @@
 `Apus` is what the stories are for. `Kamailio` stands in for it when a story itself is in doubt.
 """
 
+import ctypes
 import os
 import pathlib
 import random
+import shutil
 import signal
 import socket
 import ssl
@@ -16,6 +18,10 @@ DOMAIN = "example.test"
 NAMES = [DOMAIN, "sip.example.test", "localhost", "127.0.0.1"]
 USERS = ["alice", "bob", "carol"]
 PASSWORD = "secret"
+MAX_CONTACTS = 10
+#: Seconds for a first message, a whole message and a blocked send, shorter than a node's defaults.
+PATIENCE = 4
+PR_SET_PDEATHSIG = 1
 HERE = pathlib.Path(__file__).resolve().parent
 
 
@@ -50,6 +56,15 @@ def checked(command, input=None, cwd=None):
     if done.returncode != 0:
         raise CannotStart(f"{' '.join(map(str, command))}: exit code {done.returncode}\n{done.stdout}")
     return done.stdout
+
+
+def spawn(command, log, **options):
+    """Starts a process in a process group of its own; it gets TERM should we end before it."""
+    libc = ctypes.CDLL(None)
+    with open(log, "ab") as output:
+        return subprocess.Popen(
+            [str(word) for word in command], stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
+            preexec_fn=lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM), **{"stdin": subprocess.DEVNULL, **options})
 
 
 def stop(process, patience=10):
@@ -93,6 +108,7 @@ class Server:
 
     def __init__(self, folder, binaries=None):
         self.folder = pathlib.Path(folder)
+        shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.binaries = binaries
         self.ports = {"tls": free_port(), "tcp": free_port(), "udp": free_port()}
@@ -113,11 +129,8 @@ class Server:
 
     def start(self):
         self.prepare()
-        with open(self.log, "wb") as log:
-            self.process = subprocess.Popen(
-                [str(word) for word in self.command()], cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log,
-                stderr=subprocess.STDOUT, start_new_session=True,
-                env={**os.environ, "SWIFT_BACKTRACE": "enable=no"})
+        self.process = spawn(
+            self.command(), self.log, cwd=self.folder, env={**os.environ, "SWIFT_BACKTRACE": "enable=no"})
         deadline = time.monotonic() + 15
         while not self.accepts():
             if self.process.poll() is not None or time.monotonic() > deadline:
@@ -186,10 +199,14 @@ listen:
   - "tls:127.0.0.1:{self.ports['tls']}"
   - "tcp:127.0.0.1:{self.ports['tcp']}"
   - "udp:127.0.0.1:{self.ports['udp']}"
+  - "tls:[::1]:{self.ports['tls']}"
+  - "udp:[::1]:{self.ports['udp']}"
 state_directory: state
 tls:
   server: {{ default: {{ certificate: server.pem, private_key: server.key, ca_list: ca.pem }} }}
   client: {{ default: {{ ca_list: ca.pem }} }}
+registrar: {{ max_contacts: {MAX_CONTACTS} }}
+timeouts: {{ first_message: {PATIENCE}s, message: {PATIENCE}s, send: {PATIENCE}s }}
 authentication: {{ required: true, users: users.yaml, algorithms: [MD5] }}
 """)
         checked([apus, "check", "--config", self.folder / "apus.yaml"])
@@ -204,6 +221,11 @@ class Kamailio(Server):
         "a request without Content-Length over a stream gets 400, then the connection closes": "closes without a word",
         "Content-Length that is no number, negative, doubled or huge gets an error or a closed connection": "waits on",
         "required fields that are missing, and another SIP version, get an error in our version": "ignores SIP/7.0",
+        "half a message and a connection that says nothing are closed in time": "waits for 120 s",
+        "a callee that stops reading loses its connection, and nobody else waits": "keeps the connection",
+        "a replayed digest answer is refused": "our stand-in does not count uses of a nonce",
+        "a call over IPv6": "our stand-in has no IPv6 listener",
+        "a call to a sips URI reaches a callee on TLS": "our stand-in does not know sips bindings",
         "connections without a handshake are gone within 11 s: silent, half a ClientHello, one octet a second":
             "waits for 120 s",
         "garbage on one connection leaves a call on others alone": "keeps such connections",

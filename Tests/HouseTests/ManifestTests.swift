@@ -28,6 +28,14 @@ struct ManifestTests {
     #expect(folders == targets.subtracting(LayerTable.outside))
   }
 
+  @Test("every row of the layer table is a target of Package.swift")
+  func rows() throws {
+    let targets = Set(Self.targets(in: try #require(Repository.text("Package.swift"))).map(\.name))
+    for row in LayerTable.rows where !targets.contains(row.target) {
+      Issue.record("the layer table has a row for \(row.target), which is no target: take it out.")
+    }
+  }
+
   @Test("the scan of a manifest finds targets of each kind, with products by their own name")
   func scan() {
     let manifest = """

@@ -39,8 +39,8 @@ struct ResultTests {
     measured.worstDelay = 17
     let words = measured.words
     let copy = try #require(Measurements(words: words))
-    #expect(copy.words == measured.words)
-    #expect(copy.percentile(.message, 99) == measured.percentile(.message, 99))
+    let (sent, received) = (measured.percentile(.message, 99) ?? 0, copy.percentile(.message, 99) ?? 0)
+    #expect(abs(Double(sent) - Double(received)) <= Double(sent) / 1_000, "three digits are kept")
     #expect(copy.statuses[200] == 1 && copy.value(.pings) == 3 && copy.worstDelay == 17)
     #expect(Measurements(words: Array(measured.words.dropLast(1))) == nil)
     #expect(Measurements(words: []) == nil)

@@ -36,6 +36,26 @@ struct StreamFramerTests {
   }
 
   @Test(
+    "finds a length on a folded line (RFC 3261 §7.3.1)",
+    arguments: ["Content-Length:\r\n 5", "l:\r\n\t5 ", "Content-Length : \r\n  \r\n 5"])
+  func foldedLength(_ line: String) {
+    let octets = Array("OPTIONS sip:a@b SIP/2.0\r\n\(line)\r\nX: y\r\n\r\nhello".utf8)
+    var framer = StreamFramer(maximumHead: 1_000, maximumMessage: 2_000)
+    for end in 1..<octets.count { #expect(framer.next(octets.span.extracting(0..<end)) == .incomplete) }
+    #expect(framer.next(octets.span) == .message(length: octets.count))
+  }
+
+  @Test(
+    "takes no other line for a length",
+    arguments: ["Content-Length:\r\nX: 5", "Content-Length:", "l:\r\n x", "l:\r\n 5\r\nl: 5", "X:\r\n 5"])
+  func noLength(_ line: String) {
+    let octets = Array("OPTIONS sip:a@b SIP/2.0\r\n\(line)\r\n\r\nhello".utf8)
+    var framer = StreamFramer(maximumHead: 1_000, maximumMessage: 2_000)
+    if case .broken = framer.next(octets.span) { return }
+    Issue.record("\(line)")
+  }
+
+  @Test(
     "refuses what has no end",
     arguments: [
       ("OPTIONS sip:a@b SIP/2.0\r\nVia: x\r\n\r\n", FramingError.missingContentLength),

@@ -62,6 +62,7 @@ struct CallTests {
     #expect(node.core.holdings.contexts == 0)
     #expect(node.core.holdings.messages == 0)
     #expect(node.core.holdings.timers == 0)
+    node.expectNothingLeft()
   }
 
   @Test("that nobody takes is forwarded with the callee's answer, and the ACK to it is ours")
@@ -84,6 +85,7 @@ struct CallTests {
     node.advance(.seconds(40))
     #expect(node.core.holdings.contexts == 0)
     #expect(node.core.holdings.messages == 0)
+    node.expectNothingLeft()
   }
 
   @Test("that the caller cancels is cancelled at the callee, once it rings")
@@ -112,6 +114,7 @@ struct CallTests {
     #expect(node.core.holdings.strayResponses == 0)
     #expect(node.core.holdings.contexts == 0)
     #expect(node.core.holdings.timers == 0)
+    node.expectNothingLeft()
   }
 
   @Test("forks to all contacts of equal q, and takes the first that answers")
@@ -137,6 +140,7 @@ struct CallTests {
       starts == [
         "SIP/2.0 100 Trying", "SIP/2.0 180 Ringing", "SIP/2.0 180 Ringing", "SIP/2.0 200 OK", "SIP/2.0 200 OK",
       ])
+    node.expectNothingLeft()
   }
 
   @Test("tries contacts of lower q after the others have failed")
@@ -153,6 +157,7 @@ struct CallTests {
     let toSecond = node.one(by: second)
     node.send(TestNode.response("404 Not Found", to: toSecond), from: second)
     #expect(node.received(by: alice).map(TestNode.start) == ["SIP/2.0 100 Trying", "SIP/2.0 486 Busy Here"])
+    node.expectNothingLeft()
   }
 
   @Test("to a callee whose connection is gone fails at once, and its binding went with the connection")
@@ -168,5 +173,6 @@ struct CallTests {
     node.send(node.request("INVITE", from: alice, cseq: 2), from: alice)
     node.settle()
     #expect(node.received(by: alice).map(TestNode.start).last == "SIP/2.0 404 Not Found")
+    node.expectNothingLeft()
   }
 }

@@ -150,14 +150,56 @@ struct RequestCheckTests {
     #expect(TestNode.start(answers.first ?? "").hasPrefix("SIP/2.0 \(row.2) "), "\(answers)")
   }
 
-  @Test("what lacks a field that an answer needs is dropped", arguments: ["Via", "From", "To", "Call-ID", "CSeq"])
+  @Test(
+    "what lacks a mandatory field is answered with 400, if it has a Via",
+    arguments: ["Via", "From", "To", "Call-ID", "CSeq"])
   func missing(_ name: String) {
     let (answers, passed) = outcome { text in
       text.split(separator: "\n", omittingEmptySubsequences: false).filter { !$0.hasPrefix(name + ":") }.joined(
         separator: "\n")
     }
     #expect(passed.isEmpty)
-    #expect(answers.isEmpty)
+    #expect(answers.map { TestNode.start($0).prefix(11) } == (name == "Via" ? [] : ["SIP/2.0 400"]))
+  }
+
+  @Test("a Call-ID of base64, with equals signs, passes; one with a blank or a comma doesn't (RFC 3261 §25.1)")
+  func callID() {
+    for (callID, isGood) in [
+      ("YWJj==@h", true), ("=", true), ("a b", false), ("a,b", false), ("a@", false), ("@h", false),
+    ] {
+      let node = TestNode()
+      let (alice, bob) = (node.peer("alice"), node.peer("bob"))
+      node.register("bob", bob)
+      node.send(node.request("MESSAGE", from: alice, callID: callID), from: alice)
+      node.settle()
+      #expect(node.received(by: bob).count == (isGood ? 1 : 0), "\(callID)")
+      #expect(isGood || TestNode.start(node.one(by: alice)).hasPrefix("SIP/2.0 400"))
+    }
+  }
+
+  @Test("a datagram that ends within a line is cut off, also within a folded one")
+  func cutOff() {
+    for end in ["X", "X: y", "X: y\r\n z", "X: y\r\n z\r\n ", "X: y\r\n z\r"] {
+      let node = TestNode()
+      let (alice, bob) = (node.peer("alice", .udp), node.peer("bob"))
+      node.register("bob", bob)
+      let head = TestNode.wire(node.request("MESSAGE", from: alice)).replacing("\r\n\r\n", with: "\r\n")
+      node.send(octets: Array((head + end).utf8), from: alice)
+      node.settle()
+      #expect(TestNode.start(node.one(by: alice)).hasPrefix("SIP/2.0 400"))
+      #expect(node.received(by: bob).isEmpty)
+      node.expectNothingLeft()
+    }
+  }
+
+  @Test("what is there twice is in the answer once")
+  func twice() {
+    let (answers, _) = outcome {
+      $0.replacing("CSeq: 1 MESSAGE", with: "CSeq: 1 MESSAGE\nCSeq: 2 MESSAGE\nTo: <sip:x@y>")
+    }
+    #expect(answers.map { TestNode.start($0).prefix(11) } == ["SIP/2.0 400"])
+    #expect(TestNode.headers("CSeq", answers.first ?? "") == ["1 MESSAGE"])
+    #expect(TestNode.headers("To", answers.first ?? "").count == 1)
   }
 
   @Test("beyond the limit of transactions new requests get 503, while those under way go on")

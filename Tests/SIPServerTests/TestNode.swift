@@ -36,12 +36,17 @@ final class TestNode {
   private var connections: UInt64 = 0
   /// The longest that the location service takes to answer.
   var locationDelay = Duration.milliseconds(20)
+  /// The address of record whose contacts are everybody's that has none.
+  var everybody: String?
   /// Whether the location service has stopped answering.
   var isLocationSilent = false
 
   static let start: Int64 = 1_790_000_000
 
-  init(seed: UInt64 = 1, users: TestUsers = TestUsers(), _ change: (inout ServerSettings) -> Void = { _ in }) {
+  init(
+    seed: UInt64 = 1, users: TestUsers = TestUsers(), hashing: any Hashing = TestHashing(),
+    _ change: (inout ServerSettings) -> Void = { _ in }
+  ) {
     random = SplitMix(seed: seed)
     self.users = users
     let listeners = [
@@ -61,10 +66,10 @@ final class TestNode {
     core = ServerCore(
       settings: settings,
       identity: Branch(node: 7, slot: 0, generation: 1, transaction: SlotHandle(index: 0, generation: 0)),
-      hashing: TestHashing(), users: users, start: now, unixSeconds: Self.start + 1)
+      hashing: hashing, users: users, start: now, unixSeconds: Self.start + 1)
   }
 
-  private static func listener(_ transport: TransportProtocol, _ address: String) -> ServerSettings.Listener {
+  static func listener(_ transport: TransportProtocol, _ address: String) -> ServerSettings.Listener {
     let socket = SocketAddress(address) ?? SocketAddress(IPAddress(v4: 0), port: 0)
     return ServerSettings.Listener(
       transport: transport, address: socket, sentBy: Array("node1.example.test:\(socket.port)".utf8),
@@ -74,9 +79,11 @@ final class TestNode {
   // MARK: Peers
 
   /// A peer with a connection of its own (TLS, TCP), or a socket (UDP).
-  func peer(_ name: String, _ transport: TransportProtocol = .tls, verified: Bool = false) -> Peer {
+  func peer(_ name: String, _ transport: TransportProtocol = .tls, verified: Bool = false, port: UInt16? = nil) -> Peer
+  {
     connections += 1
-    let remote = SocketAddress(IPAddress(v4: 0xC633_6400 | UInt32(connections)), port: UInt16(40_000 + connections))
+    let remote = SocketAddress(
+      IPAddress(v4: 0xC633_6400 &+ UInt32(connections)), port: port ?? UInt16(40_000 + connections % 20_000))
     let listener: UInt16 = transport == .tls ? 0 : transport == .tcp ? 1 : 2
     let id: FlowID =
       transport == .udp
@@ -133,6 +140,11 @@ final class TestNode {
   /// The octets of each message that was sent to the peer since it was last asked.
   func octets(by peer: Peer) -> [[UInt8]] {
     inboxes.removeValue(forKey: peer.flow.id) ?? []
+  }
+
+  /// Messages that a peer was asked for too early.
+  func putBack(_ messages: [[UInt8]], for peer: Peer) {
+    inboxes[peer.flow.id] = messages + (inboxes[peer.flow.id] ?? [])
   }
 
   /// What was sent over a flow since it was last asked.
@@ -224,7 +236,10 @@ final class TestNode {
       let key = Array(keys[range])
       questions.append(
         Question(due: due) { node in
-          let set = node.location.lookup(aor: key.span, now: node.core.unixSeconds)
+          var set = node.location.lookup(aor: key.span, now: node.core.unixSeconds)
+          if set == nil, let everybody = node.everybody.map({ Array($0.utf8) }) {
+            set = node.location.lookup(aor: everybody.span, now: node.core.unixSeconds)
+          }
           node.actions.removeAll()
           node.core.located(query, set, at: node.now, actions: &node.actions)
           node.carryOut()

@@ -173,10 +173,6 @@ int copenssl_digest_end(EVP_MD_CTX *context, uint8_t *output);
 // HMAC-SHA-256 with the key inside.
 EVP_MAC_CTX *copenssl_hmac(const uint8_t *key, size_t length);
 int copenssl_hmac_compute(EVP_MAC_CTX *context, const void *octets, size_t length, uint8_t output[32]);
-// SipHash-2-4 with a 64-bit result; its key has 16 octets.
-EVP_MAC_CTX *copenssl_siphash(void);
-int copenssl_siphash_compute(EVP_MAC_CTX *context, const uint8_t *key, const void *octets, size_t length,
-                             uint8_t output[8]);
 void copenssl_mac_free(EVP_MAC_CTX *context);
 int copenssl_hkdf(const uint8_t *secret, size_t secret_length, const uint8_t *salt, size_t salt_length,
                   const uint8_t *information, size_t information_length, uint8_t *output, size_t length);

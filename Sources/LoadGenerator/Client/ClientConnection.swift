@@ -31,7 +31,9 @@ final class ClientConnection: EventHandler {
   private(set) var sentBy: [UInt8] = []
 
   // What the worker notes about it.
-  var isRegistered = false
+  var isRegistered = false {
+    didSet { worker.registeredCount += (isRegistered ? 1 : 0) - (oldValue ? 1 : 0) }
+  }
   /// Whether its registrations are for no time: it unregisters.
   var isLeaving = false
   var registerSequence: UInt32 = 0

@@ -61,6 +61,8 @@ final class LoadWorker {
   var hasPrepared = false
   var failureReasons: [String: Int] = [:]
   var nextActor = 0
+  /// How many connections are registered.
+  var registeredCount = 0
 
   /// The next connection to unregister at the end of the run.
   var nextToLeave = 0
@@ -165,9 +167,7 @@ final class LoadWorker {
   }
 
   /// Registered connections, or open ones where nobody registers.
-  var connectionsUp: Int {
-    connections.reduce(0) { $0 + ((plan.registers ? $1.isRegistered : $1.state == .open) ? 1 : 0) }
-  }
+  var connectionsUp: Int { plan.registers ? registeredCount : connections.count { $0.state == .open } }
 
   // MARK: Stages
 

@@ -72,7 +72,7 @@ public struct JSONReport {
       for (name, percentile) in [("p50", 50.0), ("p90", 90), ("p99", 99), ("p99.9", 99.9)] {
         values.append((name, .number(Double(histogram.valueAtPercentile(percentile)) / 1_000)))
       }
-      values.append(("max", .number(Double(histogram.max) / 1_000)))
+      values.append(("max", .number(Double(histogram.maxRecorded) / 1_000)))
       members.append((timing.name, .object(values)))
     }
     return .object(members)

@@ -45,7 +45,7 @@ public struct TextReport {
       for percentile in [50.0, 90, 99, 99.9] {
         line += Self.leading(Self.milliseconds(histogram.valueAtPercentile(percentile)), 11)
       }
-      text += line + Self.leading(Self.milliseconds(histogram.max), 11) + "\n"
+      text += line + Self.leading(Self.milliseconds(histogram.maxRecorded), 11) + "\n"
     }
     if text.isEmpty { return "" }
     return "time (ms)       count        p50        p90        p99      p99.9        max\n" + text
@@ -62,6 +62,9 @@ public struct TextReport {
     var text = ""
     if !causes.isEmpty {
       text = "losses: " + causes.map { "\($0.name) × \(measured.value($0))" }.joined(separator: ", ") + "\n"
+    }
+    if result.scenario == "restart" {
+      text += "longest time without a success: \(measured.longestGap / 1_000_000) ms\n"
     }
     for (reason, count) in result.reasons.sorted(by: { $0.value > $1.value }).prefix(5) {
       text += "  \(reason) × \(count)\n"

@@ -113,7 +113,7 @@ public struct Threshold: Sendable {
     switch quantity {
     case .percentile(let timing, let percentile):
       return times(timing, measured).map { Double(measured.percentile($0, percentile) ?? 0) * 1e3 }
-    case .maximum(let timing): return times(timing, measured).map { Double(measured.histogram($0).max) * 1e3 }
+    case .maximum(let timing): return times(timing, measured).map { Double(measured.histogram($0).maxRecorded) * 1e3 }
     case .errors: return Double(measured.failures)
     case .errorShare:
       let all = measured.successes + measured.failures

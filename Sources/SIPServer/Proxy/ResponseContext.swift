@@ -14,6 +14,8 @@ final class ResponseContext {
     let hop: NextHop
     /// q in thousandths: equal ones are tried at once, lower ones later (RFC 3261 §16.6).
     let q: UInt16
+    /// The Request-URI that goes to the end of Route, as a strict router comes next (RFC 3261 §16.6 step 6); else empty.
+    var lastRoute: [UInt8] = []
   }
 
   /// One forwarded request.
@@ -59,6 +61,8 @@ final class ResponseContext {
   /// Whether the server transaction is over.
   var isServerEnded = false
   var best = Best.none
+  /// Challenges of the responses that weren't chosen, as header lines (RFC 3261 §16.7 step 7).
+  var challenges: [UInt8] = []
   /// Whether a final response was forwarded.
   var isAnswered = false
   /// Whether the caller sent CANCEL, or a 6xx came: nothing new is tried.
@@ -76,6 +80,7 @@ final class ResponseContext {
     liveClients = 0
     isServerEnded = false
     best = .none
+    challenges.removeAll(keepingCapacity: true)
     isAnswered = false
     isStopped = false
     poppedRoutes = 0

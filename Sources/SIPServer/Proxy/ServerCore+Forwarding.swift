@@ -63,16 +63,16 @@ extension ServerCore {
   ) {
     let bytes = request.bytes
     let text = bytes.span
-    // RFC 3261 §16.6 step 2
-    output.append(text.extracting(request.methodToken.positions))
-    output.append(" ")
-    output.append(target.uri.span)
-    output.append(" SIP/2.0\r\n")
-    appendOurVia(target.hop, branch, &output)
+    appendStart(request, text, target, branch, &output)
     if settings.recordRoute, request.method.formsDialog, request.tag(of: .to) == nil {
       appendRecordRoutes(request, source, target, callerRecord, &output)
     }
-    appendFields(request, text, via, source, poppedRoutes, &output)
+    appendFields(request, text, via, source, poppedRoutes + (target.lastRoute.isEmpty ? 0 : 1), &output)
+    if !target.lastRoute.isEmpty {
+      output.append("Route: <")
+      output.append(target.lastRoute.span)
+      output.append(">\r\n")
+    }
     if !request.has(.maxForwards) {
       output.append("Max-Forwards: ")
       output.append(decimal: UInt64(settings.maxForwards))
@@ -87,17 +87,28 @@ extension ServerCore {
     output.append(text.extracting(request.body.positions))
   }
 
-  /// RFC 3261 §16.6 step 8
-  private func appendOurVia(_ hop: NextHop, _ branch: Branch, _ output: inout [UInt8]) {
-    switch hop.transport {
-    case .udp: output.append("Via: SIP/2.0/UDP ")
-    case .tcp: output.append("Via: SIP/2.0/TCP ")
-    case .tls: output.append("Via: SIP/2.0/TLS ")
+  /// The start line (RFC 3261 §16.6 step 2) and our Via (step 8).
+  private func appendStart(
+    _ request: Message, _ text: Span<UInt8>, _ target: ResponseContext.Target, _ branch: Branch,
+    _ output: inout [UInt8]
+  ) {
+    let method = request.methodToken
+    let sentBy = settings.listeners[Int(target.hop.listener)].sentBy
+    let fixed = 48
+    output.append(addingCapacity: method.count + target.uri.count + sentBy.count + Branch.length + fixed) { output in
+      output.append(text.extracting(method.positions))
+      output.append(" ")
+      output.append(target.uri.span)
+      switch target.hop.transport {
+      case .udp: output.append(" SIP/2.0\r\nVia: SIP/2.0/UDP ")
+      case .tcp: output.append(" SIP/2.0\r\nVia: SIP/2.0/TCP ")
+      case .tls: output.append(" SIP/2.0\r\nVia: SIP/2.0/TLS ")
+      }
+      output.append(sentBy.span)
+      output.append(";branch=")
+      branch.append(to: &output, hashing: hashing)
+      output.append("\r\n")
     }
-    output += settings.listeners[Int(hop.listener)].sentBy
-    output.append(";branch=")
-    branch.append(to: &output, hashing: hashing, scratch: &scratch)
-    output.append("\r\n")
   }
 
   /// Two values, so that each side's next request names the flow to the other side, over whatever connection it comes (RFC 5626 §5.3,
@@ -107,12 +118,14 @@ extension ServerCore {
     _ output: inout [UInt8]
   ) {
     let caller = NextHop(destination: .flow(source.id), transport: source.transport, listener: source.listener)
-    let isSecureThere = target.uri.span.count > 5 && target.uri.span.extracting(0..<5).equalsIgnoringCase("sips:")
+    let contact = target.uri
+    let isSecureThere = contact.count > 5 && contact.span.extracting(0..<5).equalsIgnoringCase("sips:")
     appendRecordRoute(as: target.hop, leadingTo: caller, callerRecord, isSecure: isSecureThere, &output)
-    var callee: [UInt8] = []
+    keyScratch.removeAll(keepingCapacity: true)
     let bytes = request.bytes
     let uri = try? request.requestURI()
-    if let uri, let domain = domain(of: uri, bytes.span, source) { appendKey(uri, domain, bytes.span, &callee) }
+    if let uri, let domain = domain(of: uri, bytes.span, source) { appendKey(uri, domain, bytes.span, &keyScratch) }
+    let callee = keyScratch
     appendRecordRoute(as: caller, leadingTo: target.hop, callee, isSecure: uri?.scheme == .sips, &output)
   }
 
@@ -122,7 +135,7 @@ extension ServerCore {
   ) {
     let isSecure = isSecure && side.transport == .tls
     output.append(isSecure ? "Record-Route: <sips:" : "Record-Route: <sip:")
-    FlowToken.append(other, aor: aor.span, hashing: hashing, scratch: &tokenScratch, to: &output)
+    FlowToken.append(other, aor: aor.span, hashing: hashing, scratch: &tokenScratch, sealed: &scratch, to: &output)
     output.append("@")
     output += settings.listeners[Int(side.listener)].recordRoute
     switch side.transport {
@@ -139,20 +152,17 @@ extension ServerCore {
     var run = request.headersStart
     var routesToDrop = poppedRoutes
     var isTopVia = true
-    for index in request.fields.indices {
-      let field = request.fields[index]
+    let fields = request.fields
+    for index in fields.indices {
+      let field = fields[index]
       switch field.name {
       case .via where isTopVia:
         isTopVia = false
-        output.append(text.extracting(run..<Int(field.value.start)))
-        ResponseWriter.appendVia(via, text, source: source, to: &output)
-        run = Int(via.range.end)
+        run = ResponseWriter.appendVia(via, text, from: run, source: source, to: &output)
       case .maxForwards:
-        output.append(text.extracting(run..<Int(field.start)))
-        output.append("Max-Forwards: ")
+        output.append(text.extracting(run..<Int(field.value.start)))
         output.append(decimal: UInt64(max(0, (request.number(of: .maxForwards) ?? settings.maxForwards) - 1)))
-        output.append("\r\n")
-        run = request.end(ofFieldAt: index)
+        run = Int(field.value.end)
       case .route where routesToDrop > 0:
         output.append(text.extracting(run..<Int(field.start)))
         run = appendRemainingRoutes(request, text, index, &routesToDrop, &output)
@@ -238,15 +248,13 @@ extension ServerCore {
 
   private func forwardAck(_ inquiry: Inquiry, _ hop: NextHop, _ contact: [UInt8]?, _ actions: inout ServerActions) {
     let bytes = inquiry.message.bytes
-    var uri = contact ?? []
-    if contact == nil { uri.append(bytes.span.extracting(inquiry.message.requestURIRange.positions)) }
+    let target = contact.map { ResponseContext.Target(uri: $0, hop: hop, q: 1_000) } ?? target(of: inquiry, over: hop)
     let start = actions.outbox.octets.count
     // The same ACK gets the same branch each time it comes, and none that names a transaction.
     scratch.removeAll(keepingCapacity: true)
     scratch.append(bytes.span.extracting(inquiry.via.range.positions))
     let octets = scratch
     let word = hashing.shortMAC(octets.span)
-    let target = ResponseContext.Target(uri: uri, hop: hop, q: 1_000)
     append(
       inquiry.message, via: inquiry.via, from: inquiry.flow, to: target,
       branch: branchText(SlotHandle(index: UInt32(truncatingIfNeeded: word), generation: 0)),

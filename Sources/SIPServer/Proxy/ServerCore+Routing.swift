@@ -34,14 +34,14 @@ extension ServerCore {
   }
 
   /// Reads a token of ours; nil when it isn't one, or names a listener that is no more.
-  private func token(_ text: Span<UInt8>) -> FlowToken? {
+  func token(_ text: Span<UInt8>) -> FlowToken? {
     guard let token = FlowToken(text, hashing: hashing, scratch: &tokenScratch) else { return nil }
     guard let hop = token.hop else { return token }
     let listener = Int(hop.listener)
     return listener < settings.listeners.count && settings.listeners[listener].transport == hop.transport ? token : nil
   }
 
-  private func isOurRoute(_ uri: SIPURI, _ text: Span<UInt8>, _ flow: Flow) -> Bool {
+  func isOurRoute(_ uri: SIPURI, _ text: Span<UInt8>, _ flow: Flow) -> Bool {
     guard uri.isSIP else { return false }
     // A domain of ours as outbound proxy, which many phones are told.
     if settings.domain(text.extracting(uri.host.positions)) != nil {
@@ -67,10 +67,7 @@ extension ServerCore {
     }
     let context = begin(inquiry, now, &actions)
     if let hop {
-      var uri: [UInt8] = []
-      uri.append(text.extracting(message.requestURIRange.positions))
-      context.targets.append(
-        ResponseContext.Target(uri: uri, hop: hop, q: 1_000))
+      context.targets.append(target(of: inquiry, over: hop))
       tryTargets(context, now, &actions)
     } else if let domain {
       let query = open(.targets(context: context.handle), now)
@@ -162,6 +159,8 @@ extension ServerCore {
     if binding.isReachedByFlow { return flow }
     let contact = binding.uri
     guard let uri = try? SIPURI(contact.span, ByteRange(0, contact.count)), uri.isSIP else { return nil }
+    // Nobody's contact is this server: such a request would come back here, several for each.
+    guard !settings.isOurs(uri, contact.span, binding.flow) else { return flow }
     return address(of: uri, contact.span).map { direct($0, binding.flow) } ?? flow
   }
 
@@ -177,11 +176,23 @@ extension ServerCore {
   /// RFC 3261 §16.6 step 2: the contact as a Request-URI.
   func requestURI(of binding: Binding) -> [UInt8] {
     let contact = binding.uri
-    guard let uri = try? SIPURI(contact.span, ByteRange(0, contact.count)), uri.isMoreThanRequestURI(contact.span)
+    guard Self.mayBeMoreThanRequestURI(contact.span),
+      let uri = try? SIPURI(contact.span, ByteRange(0, contact.count)), uri.isMoreThanRequestURI(contact.span)
     else { return contact }
     var shortened: [UInt8] = []
     uri.appendRequestURI(contact.span, to: &shortened)
     return shortened
+  }
+
+  /// False for nearly every contact, so that it isn't read again for each request.
+  private static func mayBeMoreThanRequestURI(_ contact: Span<UInt8>) -> Bool {
+    for index in contact.indices {
+      if contact[index] == UInt8(ascii: "?") { return true }
+      guard contact[index] == UInt8(ascii: ";"), index + 1 < contact.count else { continue }
+      let next = contact[index + 1].lowercased
+      if next == UInt8(ascii: "m") || next == UInt8(ascii: "%") { return true }
+    }
+    return false
   }
 
   /// RFC 3261 §16.6 step 7: the first Route value that isn't ours, else the Request-URI.
@@ -189,16 +200,7 @@ extension ServerCore {
     let bytes = inquiry.message.bytes
     let text = bytes.span
     guard inquiry.hasForeignRoute else { return address(of: inquiry.uri, text) }
-    var iterator = ValueIterator(.route, in: inquiry.message)
-    var index = 0
-    while let (value, _) = iterator.next(text) {
-      if index == inquiry.poppedRoutes {
-        guard let route = try? NameAddress(text, value) else { return nil }
-        return address(of: route.uri, text)
-      }
-      index += 1
-    }
-    return nil
+    return foreignRoute(of: inquiry, text).flatMap { address(of: $0.uri, text) }
   }
 
   /// RFC 3263 §4 for a host that is an address: the transport that the URI names, else by its scheme. Names have no address here.

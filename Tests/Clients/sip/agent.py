@@ -12,9 +12,9 @@ from .message import COOKIE, SDP, Message, token, uri_of
 class Agent:
     """One user agent on one channel. Messages that a wait doesn't ask for are kept for a later one."""
 
-    def __init__(self, server, user, transport="tls", password="secret", domain="example.test", version=None):
+    def __init__(self, server, user, transport="tls", password="secret", domain="example.test", **options):
         self.server, self.user, self.password, self.domain = server, user, password, domain
-        self.channel = Channel(server, transport, version)
+        self.channel = Channel(server, transport, **options)
         self.transport = transport
         self.inbox = []
         self.seen = []
@@ -33,11 +33,15 @@ class Agent:
     @property
     def contact(self):
         suffix = "" if self.transport == "udp" else f";transport={self.transport}"
-        return f"sip:{self.user}-{self.instance}@{self.channel.local[0]}:{self.channel.local[1]}{suffix}"
+        return f"sip:{self.user}-{self.instance}@{self.address}{suffix}"
+
+    @property
+    def address(self):
+        host, port = self.channel.local[:2]
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
     def via(self):
-        name, (host, port) = self.transport.upper(), self.channel.local[:2]
-        return f"SIP/2.0/{name} {host}:{port};branch={COOKIE}{token(12)};rport"
+        return f"SIP/2.0/{self.transport.upper()} {self.address};branch={COOKIE}{token(12)};rport"
 
     # Building
 

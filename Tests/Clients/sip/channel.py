@@ -19,15 +19,15 @@ class Closed(AssertionError):
 class Channel:
     """One socket to the server: bytes out, messages in."""
 
-    def __init__(self, server, transport="tls", version=None):
+    def __init__(self, server, transport="tls", host="127.0.0.1", version=None):
         self.transport = transport
         port = server.ports[transport]
-        self.remote = ("127.0.0.1", port)
+        self.remote = (host, port)
         self.buffer = b""
         self.pongs = 0
         if transport == "udp":
-            self.socket = socket.socket(type=socket.SOCK_DGRAM)
-            self.socket.bind(("127.0.0.1", 0))
+            self.socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+            self.socket.bind((host, 0))
             self.socket.connect(self.remote)
         else:
             self.socket = socket.create_connection(self.remote, timeout=5)

@@ -63,6 +63,46 @@ def cancel(context):
     check(response.status == 487, f"the caller got {response.first_line}")
 
 
+@story("call", "CANCEL before the callee said anything waits for its first answer, then reaches it")
+def early_cancel(context):
+    alice, bob = context.registered("alice"), context.registered("bob")
+    invite = alice.invite("bob")
+    received = sip.deliver(alice, invite, bob)
+    alice.send(alice.cancel(invite))
+    answered = alice.expect(lambda m: m.is_response and m.method == "CANCEL", what="an answer to CANCEL")
+    check(answered.status == 200, f"CANCEL got {answered.first_line}")
+    bob.nothing("CANCEL", 0.3)
+    bob.reply(received, 180, "Ringing")
+    bob.reply(bob.expect_request("CANCEL"), 200, "OK")
+    bob.reply(received, 487, "Request Terminated")
+    response = alice.expect_final(invite)
+    alice.send(alice.ack(invite, response))
+    check(response.status == 487, f"the caller got {response.first_line}")
+
+
+@story("call", "a call to a sips URI reaches a callee on TLS")
+def sips(context):
+    alice, bob = context.registered("alice"), context.agent("bob")
+    secure = bob.contact.replace("sip:", "sips:").replace(";transport=tls", "")
+    bob.register(contacts=[f"<{secure}>;expires=300"])
+    for uri in ("sips:bob@example.test", "sip:bob@example.test;transport=tls"):
+        message = alice.request("MESSAGE", uri, contact=False)
+        bob.reply(sip.deliver(alice, message, bob), 200, "OK")
+        check(alice.expect_final(message).status == 200, f"a message to {uri} failed")
+
+
+@story("call", "a call over IPv6")
+def ipv6(context):
+    for here, there in (("tls", "tls"), ("udp", "tls"), ("tls", "udp")):
+        alice, bob = context.registered("alice", here, host="::1"), context.registered("bob", there, host="::1")
+        sip.hang_up(*sip.call(alice, bob)[::-1])
+        carol = context.registered("carol")
+        sip.hang_up(*sip.call(carol, bob))
+        for agent in (alice, bob, carol):
+            agent.register(expires=0)
+            agent.close()
+
+
 @story("call", "the ACK to a 2xx goes end to end, once for each 2xx that the callee sends again")
 def ack_end_to_end(context):
     alice, bob = context.registered("alice"), context.registered("bob")
@@ -203,3 +243,13 @@ def connection_lost(context):
         alice.send(alice.ack(invite, response))
         check(response.status in (408, 480, 500, 503),
               f"{end} before any answer: the caller got {response.first_line}")
+
+
+@story("call", "a callee on UDP that never answers: the caller gets 408 or 480 within 35 s", limit=60)
+def silent_callee(context):
+    alice, bob = context.registered("alice"), context.registered("bob", "udp")
+    invite = alice.invite("bob")
+    sip.deliver(alice, invite, bob)
+    response = alice.expect_final(invite, timeout=35)
+    alice.send(alice.ack(invite, response))
+    check(response.status in (408, 480), f"the caller got {response.first_line}")

@@ -80,6 +80,25 @@ def global_failure(context):
     low.nothing("INVITE", 0.3)
 
 
+@story("fork", "two callees that answer at the same time: both 2xx reach the caller")
+def both_answer(context):
+    alice, (left, right) = context.registered("alice"), bobs(context, 0.5, 0.5)
+    invite = alice.invite("bob")
+    first = sip.deliver(alice, invite, left)
+    second = right.expect_request("INVITE")
+    answers = {left.instance: left.reply(first, 200, "OK"), right.instance: right.reply(second, 200, "OK")}
+    for _ in range(2):
+        response = alice.expect_final(invite)
+        check(response.status == 200, f"the caller got {response.first_line}")
+        dialog = sip.Dialog(alice, invite, response, is_caller=True)
+        agent = left if left.instance in response.get("To") else right
+        check(answers.pop(agent.instance, None) is not None, "the caller got one 2xx twice")
+        alice.send(dialog.ack(invite))
+        agent.expect_request("ACK")
+        request = first if agent is left else second
+        sip.hang_up(dialog, sip.Dialog(agent, request, response, is_caller=False))
+
+
 @story("fork", "when all refuse, the caller gets one answer, the best")
 def best_response(context):
     alice, (left, right) = context.registered("alice"), bobs(context, 0.5, 0.5)

@@ -1,5 +1,6 @@
 """Registering, with a raw client (RFC 3261 §10.3, RFC 7616)."""
 
+import servers
 import sip
 from harness import check, story
 
@@ -77,6 +78,42 @@ def somebody_else(context):
     response = alice.transact(request)
     check(response.status in (401, 403), f"alice registered for bob and got {response.first_line}")
     check(context.agent("bob").bindings() == {}, "bob has a binding now")
+
+
+@story("register", "a contact more than allowed is refused and nothing of that request is bound")
+def too_many(context):
+    alice = context.agent("alice")
+    contacts = [f"<{alice.contact};line={n}>;expires=300" for n in range(servers.MAX_CONTACTS + 1)]
+    alice.register(contacts=contacts[:3])
+    response = alice.register(contacts=contacts[3:], expected=None)
+    check(400 <= response.status < 600, f"{len(contacts)} contacts got {response.first_line}")
+    check(len(alice.bindings()) == 3, f"{len(alice.bindings())} bindings stand, not 3")
+
+
+@story("register", "a replayed digest answer is refused")
+def replay(context):
+    alice = context.registered("alice")
+    request = alice.request("REGISTER", "sip:example.test", to=alice.aor, call_id=alice.call_id, contact=False)
+    alice.authorize(request)
+    check(alice.exchange(request).status == 200, "the answer is refused at its first use")
+    alice.sequence += 1
+    request.replace("CSeq", f"{alice.sequence} REGISTER")
+    request.replace("Via", alice.via())
+    response = alice.exchange(request)
+    check(response.status == 401, f"the same nonce and count again got {response.first_line}")
+    stranger = context.agent("alice")
+    request.replace("Via", stranger.via())
+    response = stranger.exchange(request)
+    check(response.status == 401, f"over another connection it got {response.first_line}")
+
+
+@story("register", "a contact that claims another address is reached over the connection that registered it")
+def claimed_address(context):
+    alice, bob = context.registered("alice"), context.agent("bob")
+    claimed = "sip:bob@192.0.2.55:5999;transport=tls"
+    bob.register(contacts=[f"<{claimed}>;expires=300"])
+    received = sip.deliver(alice, alice.request("MESSAGE", "sip:bob@example.test", contact=False), bob)
+    check(received.uri == claimed, f"the Request-URI is {received.uri}")
 
 
 def response_nonce(response):

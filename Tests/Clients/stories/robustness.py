@@ -2,6 +2,7 @@
 
 import time
 
+import servers
 import sip
 from harness import check, story
 
@@ -176,3 +177,46 @@ def garbage_beside_a_call(context):
         datagram.send(data)
     sip.in_dialog("INFO", caller, callee)
     sip.hang_up(callee, caller)
+
+
+@story("limits", "half a message and a connection that says nothing are closed in time", limit=40)
+def too_slow(context):
+    request = b"OPTIONS sip:example.test SIP/2.0\r\nVia: SIP/2.0/TLS 127.0.0.1:9;branch=z9hG4bKhalf\r\n"
+    channels = {}
+    for transport in STREAMS:
+        channels[f"{transport}, silent"] = context.channel(transport)
+        channels[f"{transport}, half a message"] = context.channel(transport)
+        channels[f"{transport}, half a message"].send(request)
+        channels[f"{transport}, half a body"] = context.channel(transport)
+        channels[f"{transport}, half a body"].send(request + b"Content-Length: 100\r\n\r\nhalf")
+    began = time.monotonic()
+    for name, channel in channels.items():
+        answers = refused_and_closed(channel, range(400, 600), name)
+        check(time.monotonic() - began <= servers.PATIENCE + 2, f"{name}: {time.monotonic() - began:.1f} s, {answers}")
+    still_serves(context)
+
+
+@story("limits", "a callee that stops reading loses its connection, and nobody else waits", limit=60)
+def stops_reading(context):
+    alice, bob, carol = context.registered("alice"), context.registered("bob"), context.registered("carol")
+    body = b"x" * 30_000
+    first = alice.request("MESSAGE", "sip:bob@example.test", contact=False)
+    bob.reply(sip.deliver(alice, first, bob), 200, "OK")
+    check(alice.expect_final(first).status == 200, "the first message failed")
+    slowest, statuses = 0, []
+    for count in range(400):
+        message = alice.request("MESSAGE", "sip:bob@example.test", body=body, contact=False)
+        alice.authorize(message)
+        alice.send(message)
+        alice.pump(0)
+        began = time.monotonic()
+        if count % 20 == 0:
+            check(carol.exchange(options(carol)).status == 200, "OPTIONS beside it failed")
+            slowest = max(slowest, time.monotonic() - began)
+    deadline = time.monotonic() + servers.PATIENCE + 3
+    while time.monotonic() < deadline:
+        alice.pump(0.1)
+    statuses = [m.status for m in alice.seen if m.is_response and m.method == "MESSAGE"]
+    check(slowest < 1, f"OPTIONS of another client took {slowest:.1f} s meanwhile")
+    check(any(status in (480, 500, 503) for status in statuses), f"the sender got {sorted(set(statuses))}")
+    bob.channel.wait_for_close(12)

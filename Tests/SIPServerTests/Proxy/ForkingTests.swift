@@ -52,6 +52,29 @@ struct ForkingTests {
     }
   }
 
+  @Test(
+    "whose best answer is a challenge brings the challenges of all (RFC 3261 §16.7 step 7)",
+    arguments: [([401, 407], 401), ([407, 404, 401], 407), ([404, 401, 401], 401), ([401, 302], 302)])
+  func challenges(_ row: ([Int], Int)) {
+    let fork = Fork(row.0.map { _ in "" })
+    let requests = fork.phones.map { fork.node.one(by: $0) }
+    let names = [401: "WWW-Authenticate", 407: "Proxy-Authenticate"]
+    _ = fork.heard()
+    for (index, status) in row.0.enumerated() {
+      let line = names[status].map { "\($0): Digest realm=\"r\(index)\",\r\n nonce=\"n\"\r\n" } ?? ""
+      let response = TestNode.response("\(status) X", to: requests[index], tag: "tag\(index)")
+      fork.node.send(response.replacing("Content-Length", with: line + "Content-Length"), from: fork.phones[index])
+    }
+    let final = fork.node.one(by: fork.alice)
+    #expect(TestNode.start(final) == "SIP/2.0 \(row.1) X")
+    for (index, status) in row.0.enumerated() {
+      let isThere = final.contains("Digest realm=\"r\(index)\",\r\n nonce=\"n\"\r\n")
+      #expect(isThere == (row.1 != 302 && names[status] != nil), "\(final)")
+    }
+    #expect(TestNode.headers("WWW-Authenticate", final).count == (row.1 == 302 ? 0 : row.0.count { $0 == 401 }))
+    fork.node.expectNothingLeft()
+  }
+
   @Test("tries equal ones at once, lower ones only after all of the higher have failed")
   func serial() {
     let fork = Fork(["0.5", "", "0.5", "0.1"])

@@ -57,7 +57,8 @@ struct ForwardingTests {
        <sip:bob@example.test>
       i: c1@h
       CSeq: 0007   MESSAGE
-      Max-Forwards: 69
+      max-forwards:
+       69
       Subject: folded
       \t twice
         over
@@ -244,6 +245,20 @@ struct ForwardingTests {
     node.settle()
     #expect(node.received(by: bob).isEmpty)
     #expect(node.received(by: alice).map(TestNode.start).last == "SIP/2.0 480 Temporarily Unavailable")
+    node.expectNothingLeft()
+  }
+
+  @Test(
+    "never comes back here because a contact names this server",
+    arguments: ["sip:bob@192.0.2.1", "sip:x@192.0.2.1:5060;y"])
+  func ownContact(_ contact: String) {
+    let node = TestNode()
+    let (alice, bob) = (node.peer("alice"), node.peer("bob", .udp))
+    node.register("bob", bob, contact: contact)
+    node.send(node.request("MESSAGE", from: alice), from: alice)
+    node.settle()
+    #expect(node.takeAddressed().isEmpty)
+    #expect(TestNode.start(node.one(by: bob)) == "MESSAGE \(contact) SIP/2.0")
     node.expectNothingLeft()
   }
 

@@ -56,6 +56,23 @@ struct ResponseTests {
     end(node, bob, request)
   }
 
+  @Test(
+    "is passed whatever stands in fields that are the caller's to read",
+    arguments: [
+      "Contact: sip:bob@h?a=b;c, <tel:+1555>", "Contact: <sip:bob@h", "Contact: *", "Contact:", "Record-Route: sip:x",
+      "Route: y", "Require: a b", "Max-Forwards: 999", "Date: never", "Content-Type:", "X",
+    ])
+  func othersFields(_ line: String) {
+    let (node, alice, bob, request) = begun()
+    let response = TestNode.response("302 Moved", to: request).replacing(
+      "Content-Length", with: "\(line)\r\nContent-Length")
+    node.send(response, from: bob)
+    let got = node.received(by: alice)
+    // A line that is no header field at all makes it no message.
+    #expect(got.first?.contains("\r\n\(line)\r\n") == (line == "X" ? nil : true))
+    node.expectNothingLeft()
+  }
+
   @Test("keeps an empty reason phrase empty")
   func emptyReason() {
     let (node, alice, bob, request) = begun()
@@ -161,6 +178,26 @@ struct ResponseTests {
     }
     node.send(response, from: bob)
     #expect(TestNode.start(node.one(by: alice)) == "SIP/2.0 200 OK")
+    node.expectNothingLeft()
+  }
+
+  @Test(
+    "that names another sender of the request than us is dropped, however it writes our own name (RFC 3261 §18.1.2)",
+    arguments: [
+      ("node1.example.test:5061", true), ("NODE1.example.TEST : 5061", true), ("node1.example.test", true),
+      ("node1.example.test:5060", true), ("node1.example.test:5062", false), ("node1.example.test:506", false),
+      ("node1.example.tes:5061", false), ("node1.example.test.x:5061", false), ("192.0.2.9:5061", false),
+    ])
+  func sentBy(_ row: (String, Bool)) {
+    let (node, alice, bob, request) = begun("MESSAGE")
+    let response = TestNode.response("200 OK", to: request)
+    node.send(response.replacing("node1.example.test:5061", with: row.0), from: bob)
+    #expect(node.received(by: alice).count == (row.1 ? 1 : 0))
+    if !row.1 {
+      #expect(node.core.statistics.malformed == 1)
+      node.send(response, from: bob)
+      #expect(TestNode.start(node.one(by: alice)) == "SIP/2.0 200 OK")
+    }
     node.expectNothingLeft()
   }
 

@@ -70,17 +70,28 @@ struct Bench {
     let request = messages.message
     actions.removeAll()
     core.received(request.span, over: alice, at: now, actions: &actions)
-    guard case .lookup(let query, let range) = actions.questions.first else { return }
-    let keys = actions.keys
-    let bindings = location.lookup(aor: keys.span.extracting(range), now: 1_790_000_000)
+    guard let (query, bindings) = answer() else { return }
     actions.removeAll()
     core.located(query, bindings, at: now, actions: &actions)
-    guard let sent = actions.outbox.transmissions.first else { return }
-    let forwarded = actions.outbox.octets
-    messages.makeResponse(forwarded.span.extracting(sent.start..<sent.end))
+    makeResponse()
     let response = messages.response
     actions.removeAll()
     core.received(response.span, over: bob, at: now, actions: &actions)
+  }
+
+  // What these two read of the actions is held by them alone: emptying the actions would have to leave it a copy.
+
+  private mutating func makeResponse() {
+    guard let sent = actions.outbox.transmissions.first else { return }
+    let forwarded = actions.outbox.octets
+    messages.makeResponse(forwarded.span.extracting(sent.start..<sent.end))
+  }
+
+  /// What the location service says to the first question.
+  private mutating func answer() -> (UInt64, BindingSet?)? {
+    guard case .lookup(let query, let range) = actions.questions.first else { return nil }
+    let keys = actions.keys
+    return (query, location.lookup(aor: keys.span.extracting(range), now: 1_790_000_000))
   }
 }
 
