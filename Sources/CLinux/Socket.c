@@ -2,6 +2,7 @@
 #include "CLinux.h"
 
 #include <errno.h>
+#include <ifaddrs.h>
 #include <time.h>
 // After time.h: it uses struct timespec without declaring it.
 #include <linux/errqueue.h>
@@ -152,6 +153,22 @@ int clinux_remote_address(int descriptor, struct clinux_address *address) {
   struct sockaddr_storage storage;
   socklen_t length = sizeof storage;
   return getpeername(descriptor, (struct sockaddr *)&storage, &length) < 0 ? -errno : from_kernel(&storage, address);
+}
+
+int clinux_interface_addresses(struct clinux_address *addresses, int capacity) {
+  struct ifaddrs *list;
+  if (getifaddrs(&list) < 0) return -errno;
+  int count = 0;
+  for (struct ifaddrs *entry = list; entry && count < capacity; entry = entry->ifa_next) {
+    if (!entry->ifa_addr) continue;
+    struct sockaddr_storage storage = {0};
+    int family = entry->ifa_addr->sa_family;
+    if (family != AF_INET && family != AF_INET6) continue;
+    memcpy(&storage, entry->ifa_addr, family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6));
+    if (from_kernel(&storage, &addresses[count]) == 0) count++;
+  }
+  freeifaddrs(list);
+  return count;
 }
 
 int clinux_set_no_delay(int descriptor) { return set_option(descriptor, IPPROTO_TCP, TCP_NODELAY, 1); }

@@ -235,7 +235,8 @@ public enum SettingsTable {
       "Header fields of one message."),
     Setting(
       "limits.output_queue", .size(65_536...1_073_741_824), default: .written("1m"), reload: .live,
-      "Bytes that wait to be sent on one connection. A connection that falls further behind is closed."),
+      "Bytes that wait to be sent on one connection. Further messages for it are refused; timeouts.send closes a "
+        + "connection that takes nothing at all."),
     Setting(
       "limits.transactions", .count(16...10_000_000), default: .written("200000"), reload: .live,
       "Server transactions of one worker at a time. Further requests are answered with 503."),

@@ -91,6 +91,13 @@ public enum Socket {
     return address
   }
 
+  /// The addresses of this host's interfaces at the moment, at most 256.
+  public static func interfaceAddresses() throws(SystemError) -> [IPAddress] {
+    var system = [clinux_address](repeating: clinux_address(), count: 256)
+    let count = try SystemError.check("getifaddrs", clinux_interface_addresses(&system, Int32(system.count)))
+    return system.prefix(Int(count)).compactMap { SocketAddress($0)?.address }
+  }
+
   /// Makes an inherited descriptor non-blocking and closes it on exec.
   public static func adopt(_ descriptor: Int32) throws(SystemError) {
     try SystemError.check("fcntl", clinux_set_non_blocking(descriptor, true))

@@ -47,6 +47,8 @@ public struct ServerSettings: Sendable {
   public var listeners: [Listener]
   /// Host names and addresses that mean this node or its cluster.
   public var hosts: [[UInt8]]
+  /// Addresses of this host at which a listener answers that is bound to all of them.
+  public var interfaces: [IPAddress] = []
   /// Limits of messages.
   public var parserLimits = ParserLimits()
   /// T1, T2 and T4.
@@ -96,7 +98,7 @@ extension ServerSettings {
     var known = false
     for name in hosts where host.equalsIgnoringCase(name.span) { known = true }
     if !known, let address = uri.address(in: text) {
-      known = address == flow.local.address.unmapped || isListener(address)
+      known = address == flow.local.address.unmapped || isListener(address) || interfaces.contains(address)
     }
     guard known else { return false }
     guard let port = uri.port else { return true }

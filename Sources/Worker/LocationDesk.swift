@@ -15,9 +15,9 @@ final class LocationDesk {
   private var waiting: [Answer] = []
   private var taken: [Answer] = []
 
-  /// A desk with an empty location.
-  init(unixSeconds: Int64) {
-    location = InMemoryLocation(now: unixSeconds)
+  /// A desk with an empty location that takes so many bindings.
+  init(unixSeconds: Int64, maximum: Int) {
+    location = InMemoryLocation(now: unixSeconds, maximum: maximum)
   }
 
   /// Whether answers wait.

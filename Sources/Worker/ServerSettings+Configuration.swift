@@ -5,14 +5,17 @@ import SIPTransaction
 import Structures
 
 extension ServerSettings {
-  /// The core's settings from the node's configuration.
-  init(_ configuration: NodeConfiguration) {
+  /// The core's settings from the node's configuration and the addresses of this host.
+  init(_ configuration: NodeConfiguration, interfaces: [IPAddress]) {
     let listeners = configuration.listen.map { listener in
       Self.listener(listener, configuration)
     }
     self.init(
       domains: configuration.domains.map(Self.domain), listeners: listeners,
       hosts: Self.hosts(configuration))
+    self.interfaces = interfaces.filter { address in
+      configuration.listen.contains { $0.address.address.isUnspecified && $0.address.address.family == address.family }
+    }
     parserLimits = ParserLimits(
       message: configuration.limits.messageSize, head: configuration.limits.headerSize,
       fields: configuration.limits.headerFields)

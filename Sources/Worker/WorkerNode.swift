@@ -38,12 +38,12 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
     let hashing = try ClusterCryptography(secret: configuration.clusterSecret.span)
     let node = NodeNumber.of(configuration.node, hashing)
     core = ServerCore(
-      settings: ServerSettings(configuration),
+      settings: ServerSettings(configuration, interfaces: try Socket.interfaceAddresses()),
       identity: Branch(
         node: node, slot: arguments.slot, generation: arguments.generation,
         transaction: SlotHandle(index: 0, generation: 0)),
       hashing: hashing, users: Users(configuration), start: loop.now, unixSeconds: unixSeconds)
-    location = LocationDesk(unixSeconds: unixSeconds)
+    location = LocationDesk(unixSeconds: unixSeconds, maximum: configuration.limits.bindings)
     connectionLog = ConnectionLog(log, start: loop.now)
     transport = TransportLayer(
       loop: loop,

@@ -21,6 +21,11 @@ private func eventually(_ condition: () -> Bool) -> Bool {
 
 @Suite("Sockets")
 struct SocketTests {
+  @Test("the host has its loopback address among its interfaces")
+  func interfaces() throws {
+    #expect(try Socket.interfaceAddresses().contains(try loopback("127.0.0.1:0").address))
+  }
+
   @Test("connects, accepts and tells both addresses", arguments: ["127.0.0.1:0", "[::1]:0"])
   func connect(_ text: String) throws {
     let listener = try Socket.listen(try loopback(text))

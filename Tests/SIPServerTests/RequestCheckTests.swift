@@ -78,6 +78,28 @@ struct RequestCheckTests {
     #expect(TestNode.start(passed.first ?? "").hasPrefix("MESSAGE sip:bob@198.51.100."))
   }
 
+  @Test("behind a listener that is bound to all addresses our users are found by each of them, with our ports")
+  func wildcard() {
+    for (uri, isOurs) in [
+      ("sip:bob@198.51.100.200", true), ("sip:bob@198.51.100.200:5060", true), ("sip:bob@[2001:DB8:0::7]:5061", true),
+      ("sip:bob@198.51.100.200:5070", false), ("sip:bob@198.51.100.201", false),
+    ] {
+      let node = TestNode { settings in
+        settings.listeners = [
+          TestNode.listener(.tls, "0.0.0.0:5061"), TestNode.listener(.tcp, "0.0.0.0:5060"),
+          TestNode.listener(.udp, "0.0.0.0:5060"),
+        ]
+        settings.interfaces = ["198.51.100.200:0", "[2001:db8::7]:0"].compactMap { SocketAddress($0)?.address }
+      }
+      let (alice, bob) = (node.peer("alice", .udp), node.peer("bob"))
+      node.register("bob", bob)
+      node.send(node.request("MESSAGE", uri, from: alice), from: alice)
+      node.settle()
+      #expect(node.received(by: bob).count == (isOurs ? 1 : 0), "\(uri)")
+      node.expectNothingLeft()
+    }
+  }
+
   @Test("user names have cases and escapes of their own: nobody else's phone rings")
   func otherUser() {
     for uri in [

@@ -107,6 +107,18 @@ struct WorkerNodeTests {
     #expect(alice.statuses.last == 200)
   }
 
+  @Test("takes no more bindings than the settings permit, but goes on refreshing those that it has")
+  func bindingLimit() throws {
+    let bench = try Bench([("limits", ["bindings": "2"])])
+    let phones = try ["one", "two", "three"].map { try bench.phone($0) }
+    #expect(phones.map { bench.register($0) } == [true, true, false])
+    #expect(phones[2].statuses == [503])
+    #expect(bench.register(phones[0]))
+    phones[1].close()
+    #expect(bench.turn { bench.node.transport.counters.connections == 2 })
+    #expect(bench.register(phones[2]))
+  }
+
   @Test("holds nothing of connections that are gone")
   func everythingGoes() throws {
     let bench = try Bench()

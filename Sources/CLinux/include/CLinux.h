@@ -58,6 +58,8 @@ int clinux_socket_error(int descriptor);
 int clinux_accept(int listener, struct clinux_address *remote);
 int clinux_local_address(int descriptor, struct clinux_address *address);
 int clinux_remote_address(int descriptor, struct clinux_address *address);
+// The addresses of this host's interfaces, their port 0; at most `capacity`. Returns how many.
+int clinux_interface_addresses(struct clinux_address *addresses, int capacity);
 int clinux_set_no_delay(int descriptor);
 // Seconds of silence before the first probe, seconds between probes, unanswered probes that end the connection.
 int clinux_set_keep_alive(int descriptor, int idle, int interval, int count);

@@ -17,8 +17,12 @@ public struct InMemoryLocation {
   /// How many live or not yet removed bindings there are.
   public private(set) var bindingCount = 0
 
-  /// An empty location; `now` is the present.
-  public init(now: Int64) {
+  /// How many bindings there may be; a mere refresh is always possible.
+  private let maximum: Int
+
+  /// An empty location; `now` is the present, `maximum` the most bindings that it takes.
+  public init(now: Int64, maximum: Int = .max) {
+    self.maximum = maximum
     wheel = TimerWheel(start: Instant(unixSeconds: now))
   }
 
@@ -38,7 +42,9 @@ public struct InMemoryLocation {
   public mutating func update(_ update: RegistrationUpdate) -> UpdateOutcome {
     let present = lookup(aor: update.aor.span, now: update.now) ?? .empty
     let outcome = update.applied(to: present)
-    if case .done(let set, _) = outcome, set !== present { store(set, aor: update.aor) }
+    guard case .done(let set, _) = outcome, set !== present else { return outcome }
+    if set.count > present.count, set.count - present.count > maximum - bindingCount { return .full }
+    store(set, aor: update.aor)
     return outcome
   }
 

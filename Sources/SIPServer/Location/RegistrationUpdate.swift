@@ -90,6 +90,8 @@ public enum UpdateOutcome: Sendable {
   case outOfOrder
   /// The address of record would have more bindings than it may.
   case tooManyContacts
+  /// There are as many bindings in all as may be.
+  case full
   /// The bindings could not be read or written.
   case unavailable
 
@@ -101,6 +103,7 @@ public enum UpdateOutcome: Sendable {
     case .outOfOrder, .unavailable: 500
     // RFC 3261 §21.4.4: understood and refused by policy; trying another server would not help, which 503 would suggest.
     case .tooManyContacts: 403
+    case .full: 503
     }
   }
 
@@ -110,6 +113,7 @@ public enum UpdateOutcome: Sendable {
     case .done: "OK"
     case .outOfOrder: "Out of Order"
     case .tooManyContacts: "Too Many Contacts"
+    case .full: "Registrar Full"
     case .unavailable: "Location Unavailable"
     }
   }

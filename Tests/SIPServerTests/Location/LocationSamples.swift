@@ -49,6 +49,7 @@ extension UpdateOutcome {
     case .done(let set, _): LocationSamples.uris(set) ?? []
     case .outOfOrder: ["out of order"]
     case .tooManyContacts: ["too many contacts"]
+    case .full: ["full"]
     case .unavailable: ["unavailable"]
     }
   }

@@ -57,8 +57,7 @@ struct ForwardingTests {
        <sip:bob@example.test>
       i: c1@h
       CSeq: 0007   MESSAGE
-      max-forwards:
-       69
+      Max-Forwards: 69
       Subject: folded
       \t twice
         over
