@@ -36,10 +36,15 @@ public enum HeaderName: UInt8, Sendable, CaseIterable {
   /// The name of up to 24 octets, the last of them not 0, that three words spell.
   @inline(__always)
   init(_ first: OctetWord, _ second: OctetWord, _ third: OctetWord) {
-    self =
-      third == ""
-      ? Self.find(first.lowercased, second.lowercased)
-      : Self.longest(first.lowercased, second.lowercased, third.lowercased)
+    if second != "", first.count < 8 {
+      // The eighth octet is 0, which looks like the end of a short name.
+      self = .other
+    } else {
+      self =
+        third == ""
+        ? Self.find(first.lowercased, second.lowercased)
+        : Self.longest(first.lowercased, second.lowercased, third.lowercased)
+    }
   }
 
   @inline(never)

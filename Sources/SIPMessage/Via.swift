@@ -57,7 +57,7 @@ public struct Via: Sendable, Equatable {
   private mutating func readProtocol(_ text: Span<UInt8>, _ start: Int, _ end: Int) throws(ParseError) -> Int {
     var position = start
     if start + 8 <= end, text.matches("sip/2.0/", start, start + 8) {
-      position += 8
+      position = text.skipSpace(start + 8, end)
     } else {
       position = try readPart(text, position, end)
       position = try readPart(text, position, end)
