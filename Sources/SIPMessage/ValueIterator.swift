@@ -40,9 +40,6 @@ public struct ValueIterator: Sendable {
     }
     return nil
   }
-
-  /// The same, with the message that the iterator was made for.
-  public mutating func next(_ message: Message, _ text: Span<UInt8>) -> (value: ByteRange, field: Int)? { next(text) }
 }
 
 extension Span where Element == UInt8 {

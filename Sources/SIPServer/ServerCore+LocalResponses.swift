@@ -38,7 +38,7 @@ extension ServerCore {
     actions.outbox.octets.append("Unsupported: ")
     var iterator = ValueIterator(header, in: inquiry.message)
     var isFirst = true
-    while let (tag, _) = iterator.next(inquiry.message, bytes.span) {
+    while let (tag, _) = iterator.next(bytes.span) {
       if !isFirst { actions.outbox.octets.append(", ") }
       isFirst = false
       actions.outbox.octets.append(bytes.span.extracting(tag.positions))

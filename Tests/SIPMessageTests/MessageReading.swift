@@ -19,7 +19,7 @@ extension Message {
     let owned = bytes
     var values: [ByteRange] = []
     var iterator = ValueIterator(name, in: self)
-    while let (value, _) = iterator.next(self, owned.span) { values.append(value) }
+    while let (value, _) = iterator.next(owned.span) { values.append(value) }
     return values
   }
 

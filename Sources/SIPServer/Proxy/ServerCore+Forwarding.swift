@@ -189,7 +189,7 @@ extension ServerCore {
     let field = request.fields[index]
     var iterator = ValueIterator(.route, in: request)
     var isFirst = true
-    while let (value, line) = iterator.next(request, text), line <= index {
+    while let (value, line) = iterator.next(text), line <= index {
       guard line == index else { continue }
       if toDrop > 0 {
         toDrop -= 1

@@ -52,7 +52,7 @@ public struct RegistrationRequest {
     var count = 0
     var hasWildcard = false
     var values = ValueIterator(.contact, in: message)
-    while let (value, _) = values.next(message, text) {
+    while let (value, _) = values.next(text) {
       count += 1
       // Each contact is compared with all bindings, so their number is bounded: enough to replace all by as many others.
       guard count <= max(settings.maxContacts, 1) * 2 else { throw .tooManyContacts }
@@ -135,7 +135,7 @@ public struct RegistrationRequest {
     let owned = message.bytes
     var path: [UInt8] = []
     var values = ValueIterator(.path, in: message)
-    while let (value, _) = values.next(message, owned.span) {
+    while let (value, _) = values.next(owned.span) {
       guard let address = try? NameAddress(owned.span, value), address.isBracketed, address.uri.isSIP else {
         throw .path
       }
