@@ -23,6 +23,7 @@ extension ServerSettings {
       t1: configuration.proxy.timerT1, t2: configuration.proxy.timerT2, t4: configuration.proxy.timerT4)
     timerC = configuration.proxy.timerC
     maxBranches = configuration.proxy.maxBranches
+    maxBreadth = configuration.proxy.maxBreadth
     maxForwards = configuration.proxy.maxForwards
     recordRoute = configuration.proxy.recordRoute
     authenticationRequired = configuration.authentication.isRequired

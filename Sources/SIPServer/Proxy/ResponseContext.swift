@@ -28,6 +28,8 @@ final class ResponseContext {
     var isCancelled: Bool
     /// When it is given up (Timer C, or the wait for the response to a cancelled INVITE).
     var deadline: Instant
+    /// Its Max-Breadth, which others can have once it isn't pending (RFC 5393 §5.3.3.1).
+    let breadth: Int
   }
 
   /// The best final response so far (RFC 3261 §16.7 step 6).
@@ -69,6 +71,10 @@ final class ResponseContext {
   var isStopped = false
   /// How many Route values of ours were taken off.
   var poppedRoutes = 0
+  /// How many branches may be pending at once, theirs counted in (RFC 5393 §5.3.2).
+  var breadth = 0
+  /// What the branches carry so that the request is known when it comes back; see ``ServerCore/loopCheck(_:)``.
+  var loopCheck: UInt32 = 0
   /// The caller's own address of record, for the token that leads back to him.
   var callerRecord: [UInt8] = []
 

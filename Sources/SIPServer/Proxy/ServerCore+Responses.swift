@@ -152,7 +152,7 @@ extension ServerCore {
 
   /// Goes on when no branch is pending: to the next targets, or to the caller with the best response.
   func completeIfDone(_ context: ResponseContext, _ now: Instant, _ actions: inout ServerActions) {
-    guard context.pendingCount == 0, !context.isAnswered else { return }
+    guard !context.isAnswered, context.pendingCount == 0 || hasBreadthForMore(context) else { return }
     if !context.isStopped, context.nextTarget < context.targets.count {
       tryTargets(context, now, &actions)
       return

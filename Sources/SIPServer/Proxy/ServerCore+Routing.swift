@@ -65,7 +65,18 @@ extension ServerCore {
       refuse(inquiry, 500, "Next Hop Has No Address", &actions)
       return
     }
+    guard let breadth = incomingBreadth(message) else {
+      refuse(inquiry, 400, "Malformed Max-Breadth", &actions)
+      return
+    }
+    // RFC 5393 §5.3.3: nothing less than one branch is left to fall back to.
+    guard breadth > 0 else {
+      refuse(inquiry, 440, &actions)
+      return
+    }
     let context = begin(inquiry, now, &actions)
+    context.breadth = breadth
+    context.loopCheck = loopCheck(message)
     if let hop {
       context.targets.append(target(of: inquiry, over: hop))
       tryTargets(context, now, &actions)
