@@ -4,32 +4,38 @@ import Structures
 
 /// Loop detection: RFC 3261 §16.3 step 4 as RFC 5393 §4.2 corrected it.
 extension ServerCore {
-  /// A hash of all that decides where a request goes, which is its Request-URI and Route as they came, and of what tells it from other requests
-  /// to the same place, so that a collision isn't met again (RFC 5393 §4.2.1, §4.2.4). The method is no part of it.
+  /// A hash of all that decides where a request goes, which is its Request-URI and Route as they came, and of Call-ID and CSeq number, so that
+  /// a collision isn't met again by the next request to the same place (RFC 5393 §4.2.1, §4.2.4). The method is no part of it. It needs no
+  /// key: the branch that holds it is authenticated.
   func loopCheck(_ request: Message) -> UInt32 {
     let bytes = request.bytes
     let text = bytes.span
-    scratch.removeAll(keepingCapacity: true)
-    scratch.append(text.extracting(request.requestURIRange.positions))
-    request.forEach(.route) { _, value in
-      scratch.append(0)
-      scratch.append(text.extracting(value.positions))
-      return true
+    var word = text.extracting(request.requestURIRange.positions).mixed(into: 0)
+    if let callID = request.value(of: .callID) { word = text.extracting(callID.positions).mixed(into: word) }
+    if let cseq = request.value(of: .cseq) {
+      // The number alone.
+      var end = Int(cseq.start)
+      while end < Int(cseq.end), text[end].decimalDigit != nil { end += 1 }
+      word = text.extracting(Int(cseq.start)..<end).mixed(into: word)
     }
-    scratch.append(0)
-    if let callID = request.value(of: .callID) { scratch.append(text.extracting(callID.positions)) }
-    scratch.append(0)
-    if let tag = request.tag(of: .from) { scratch.append(text.extracting(tag.positions)) }
-    scratch.append(0)
-    if let tag = request.tag(of: .to) { scratch.append(text.extracting(tag.positions)) }
-    if let cseq = try? request.cseq() { scratch.append(bigEndian: UInt64(cseq.number), 4) }
-    let octets = scratch
-    return UInt32(truncatingIfNeeded: hashing.shortMAC(octets.span))
+    if request.has(.route) {
+      request.forEach(.route) { _, value in
+        word = text.extracting(value.positions).mixed(into: word)
+        return true
+      }
+    }
+    return UInt32(truncatingIfNeeded: word &>> 32)
   }
 
   /// Whether a worker of the cluster has forwarded the request before, for the same reasons: then it would come back for ever. A request that was
   /// given another Request-URI on its way is a spiral and goes on.
   func hasLooped(_ inquiry: Inquiry) -> Bool {
+    // Nearly always there is one Via, the sender's own.
+    if inquiry.message.hasOne(.via), inquiry.via.branch?.count != Branch.length,
+      inquiry.message.value(of: .via)?.end == inquiry.via.range.end
+    {
+      return false
+    }
     let bytes = inquiry.message.bytes
     let text = bytes.span
     var own: UInt32?
