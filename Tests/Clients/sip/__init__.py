@@ -8,4 +8,4 @@ from .agent import Agent, bindings_of, deliver, first_of
 from .channel import Channel, Closed, Missing
 from .dialog import Dialog, call, hang_up, in_dialog
 from .digest import challenge_of
-from .message import SDP, Message, token, uri_of
+from .message import SDP, Message, long_name, token, uri_of

@@ -19,10 +19,9 @@ class Closed(AssertionError):
 class Channel:
     """One socket to the server: bytes out, messages in."""
 
-    def __init__(self, server, transport="tls", host="127.0.0.1", version=None):
+    def __init__(self, server, transport="tls", host="127.0.0.1", version=None, port=None):
         self.transport = transport
-        port = server.ports[transport]
-        self.remote = (host, port)
+        self.remote = (host, port or server.ports[transport])
         self.buffer = b""
         self.pongs = 0
         if transport == "udp":
