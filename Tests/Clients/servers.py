@@ -199,8 +199,8 @@ listen:
   - "tls:127.0.0.1:{self.ports['tls']}"
   - "tcp:127.0.0.1:{self.ports['tcp']}"
   - "udp:127.0.0.1:{self.ports['udp']}"
-  - "tls:[::1]:{self.ports['tls']}"
-  - "udp:[::1]:{self.ports['udp']}"
+  - {{ address: "tls:[::1]:{self.ports['tls']}", advertise: "[::1]" }}
+  - {{ address: "udp:[::1]:{self.ports['udp']}", advertise: "[::1]" }}
 state_directory: state
 tls:
   server: {{ default: {{ certificate: server.pem, private_key: server.key, ca_list: ca.pem }} }}

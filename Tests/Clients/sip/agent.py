@@ -3,6 +3,7 @@
 import random
 import re
 import time
+import uuid
 
 from .channel import Channel, Closed, Missing
 from .digest import challenge_of, digest
@@ -12,13 +13,17 @@ from .message import COOKIE, SDP, Message, token, uri_of
 class Agent:
     """One user agent on one channel. Messages that a wait doesn't ask for are kept for a later one."""
 
-    def __init__(self, server, user, transport="tls", password="secret", domain="example.test", **options):
+    def __init__(self, server, user, transport="tls", password="secret", domain="example.test", channel=None,
+                 **options):
         self.server, self.user, self.password, self.domain = server, user, password, domain
-        self.channel = Channel(server, transport, **options)
+        self.channel = channel or Channel(server, transport, **options)
         self.transport = transport
+        #: A Contact that stays when the connection changes; else it is the address of the socket.
+        self.fixed_contact = None
         self.inbox = []
         self.seen = []
         self.instance = token()
+        self.urn = f"urn:uuid:{uuid.uuid4()}"
         self.call_id = f"reg-{token(12)}"
         self.sequence = random.randint(1, 1000)
         #: Header field, challenge and count of uses; for REGISTER (True) and all else (False).
@@ -32,8 +37,15 @@ class Agent:
 
     @property
     def contact(self):
+        if self.fixed_contact:
+            return self.fixed_contact
         suffix = "" if self.transport == "udp" else f";transport={self.transport}"
         return f"sip:{self.user}-{self.instance}@{self.address}{suffix}"
+
+    def instance_contact(self, reg_id=None, expires=600):
+        """A Contact value with the instance and perhaps reg-id (RFC 5626 §4.2)."""
+        flow = f";reg-id={reg_id}" if reg_id is not None else ""
+        return f'<{self.contact}>;expires={expires};+sip.instance="<{self.urn}>"{flow}'
 
     @property
     def address(self):
@@ -213,6 +225,15 @@ class Agent:
 
     def clear(self):
         return self.register(contacts=["*"], headers=[("Expires", "0")])
+
+    def reconnect(self, transport=None, keep=False, **options):
+        """Goes on over a new connection; returns the old one, closed unless `keep`."""
+        old = self.channel
+        if not keep:
+            old.close()
+        self.transport = transport or self.transport
+        self.channel, self.challenges = Channel(self.server, self.transport, **options), {}
+        return old
 
     def close(self):
         self.channel.close()
