@@ -30,7 +30,7 @@ class Dialog:
         return Message(f"{method} {self.target} SIP/2.0", fields + list(headers), body)
 
     def follow(self):
-        """A dialog like this on a new socket to where its first Route value leads, as RFC 3263 §4 has it for literals."""
+        """This side on a new socket to where its first Route value leads: RFC 3263 §4 for address literals."""
         uri = uri_of(self.routes[0])
         match = re.fullmatch(r"(sips?):(?:[^@]*@)?(\[[^]]*\]|[^:;]+)(?::(\d+))?((?:;[^;]+)*)", uri)
         if not match:

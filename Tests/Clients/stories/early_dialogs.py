@@ -1,4 +1,4 @@
-"""Calls with early dialogs, reliable provisional responses, changes and crossings (RFC 3262, RFC 3311, RFC 6228, RFC 3891)."""
+"""Early dialogs, reliable provisional responses, changes, crossings (RFC 3262, RFC 3311, RFC 6228, RFC 3891)."""
 
 import sip
 from harness import check, story
@@ -10,8 +10,8 @@ SDP_TYPE = ("Content-Type", "application/sdp")
 
 def reliably(agent, request, tag, number, routes=()):
     """A reliable 183 under a To tag, as one of several user agents behind a proxy sends it."""
-    response = agent.response(request, 183, "Session Progress", [("Require", "100rel"), ("RSeq", str(number)), SDP_TYPE],
-                              sip.SDP, tag)
+    fields = [("Require", "100rel"), ("RSeq", str(number)), SDP_TYPE]
+    response = agent.response(request, 183, "Session Progress", fields, sip.SDP, tag)
     where = next(i for i, (name, _) in enumerate(response.headers) if name == "Record-Route")
     response.headers[where:where] = [("Record-Route", route) for route in routes]
     agent.send(response)
@@ -37,10 +37,11 @@ def finish(alice, invite, agent, received, tag=None):
     sip.hang_up(caller, sip.Dialog(agent, received, accepted, False))
 
 
-@story("early", "PRACK reaches each of several early dialogs over its own route set, with RSeq and RAck as they were sent")
+@story("early", "PRACK reaches each of several early dialogs over its own route set; RSeq and RAck pass as sent")
 def prack(context):
     for here, there in PAIRS:
-        alice, left, right = context.registered("alice", here), context.registered("bob", there), context.registered("bob")
+        alice = context.registered("alice", here)
+        left, right = context.registered("bob", there), context.registered("bob")
         invite = alice.invite("bob", headers=RELIABLE)
         received = {left: sip.deliver(alice, invite, left), right: right.expect_request("INVITE")}
         for each in received.values():
@@ -51,13 +52,15 @@ def prack(context):
             sent = reliably(agent, received[agent], tag, sequence, routes)
             response = alice.expect_response(invite, status=183)
             check(response.parameter("To", "tag") == tag, f"183 has the tag of {response.get('To')}")
-            check(response.all("RSeq") == [str(sequence)] and response.all("Require") == ["100rel"], f"{response.headers}")
+            check(response.all("RSeq") == [str(sequence)], f"RSeq became {response.all('RSeq')}")
+            check(response.all("Require") == ["100rel"], f"Require became {response.all('Require')}")
             check(response.values("Record-Route")[:len(routes)] == routes, f"{response.values('Record-Route')}")
             early = sip.Dialog(alice, invite, response, True)
             rack = f"{sequence} {invite.get('CSeq')}"
             request = early.request("PRACK", [("RAck", rack)], sequence=early.sequence + 1 + number)
             got = sip.deliver(alice, request, agent)
-            check((got.uri, got.all("RAck"), got.parameter("To", "tag")) == (agent.contact, [rack], tag), f"{got.headers}")
+            found = (got.uri, got.all("RAck"), got.parameter("To", "tag"))
+            check(found == (agent.contact, [rack], tag), f"PRACK came as {found}")
             check(got.values("Route") == routes, f"PRACK came with the Route {got.values('Route')}")
             agent.reply(got, 200, "OK")
             check(alice.expect_final(request).status == 200, "PRACK got no 200")

@@ -89,11 +89,10 @@ def own_instance(context):
                 if method == "INVITE":
                     caller.send(caller.ack(request, response))
     for phone, *_ in phones:
-        check(all(m.is_response or m.method in ("INVITE", "SUBSCRIBE", "FLAP", "ACK") for m in phone.seen), "strays came")
         check(sum(not m.is_response and m.method != "ACK" for m in phone.seen) == 6, f"{phone.seen}")
 
 
-@story("gruu", "GRUUs end: 480 for the public one without a contact, 404 for temporary ones that are void and for strange ones")
+@story("gruu", "GRUUs end: 480 for the public one without a contact, 404 for void temporary ones and for strange ones")
 def ended(context):
     alice = context.registered("alice")
     bob, public, temporary = with_gruu(context)

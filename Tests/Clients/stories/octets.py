@@ -1,4 +1,4 @@
-"""What a message carries passes as it was sent: header fields octet for octet and in order, and bodies (RFC 3261 §16.6)."""
+"""What a message carries passes as it was sent: header fields, octet for octet, and bodies (RFC 3261 §16.6)."""
 
 import sip
 from harness import check, story
@@ -11,9 +11,10 @@ OURS = ("Via", "Route", "Record-Route", "Max-Forwards", "Max-Breadth", "Proxy-Au
 FIELDS = [
     ("X-First", "1"), ("x-FIRST", "  two  spaced\t"), ("X-Empty", ""), ("Subject", ""), ("s", "compact"),
     ("X-Folded", "a,\r\n\tb,\r\n   c"), ("Warning", '399 a "x, \\"y\\"",\r\n 399 b "z"'), ("k", "timer,100rel , x"),
-    ("X-UTF8", "čau ☎ \U0001f426"), ("X-Octets", "caf\udce9 \udcff\udc80"), ("X-First", "3"), ("!%*_+`'~.-", ";=,<>\""),
-    ("o", "presence"), ("Date", "Sat, 13 Nov 2010 23:29:00 GMT"), ("User-Agent", "A/1 (b; c) d/2"), ("X" * 200, "y" * 3000),
-    ("Accept", ""), ("In-Reply-To", "a@b,c@d"), ("Retry-After", "18000;duration=3600 (later)"), ("Organization", ":::"),
+    ("X-UTF8", "čau ☎ \U0001f426"), ("X-Octets", "caf\udce9 \udcff\udc80"), ("X-First", "3"),
+    ("!%*_+`'~.-", ";=,<>\""), ("o", "presence"), ("Date", "Sat, 13 Nov 2010 23:29:00 GMT"),
+    ("User-Agent", "A/1 (b; c) d/2"), ("X" * 200, "y" * 3000), ("Accept", ""),
+    ("In-Reply-To", "a@b,c@d"), ("Retry-After", "18000;duration=3600 (later)"), ("Organization", ":::"),
     ("Content-Language", "fr,en"), ("Alert-Info", "<http://a/b>;x=\"1,2\""), ("Session-Expires", "4000;refresher=uac"),
     ("P-Nobody", "x"), ("X-Last", "é"),
 ]
@@ -26,14 +27,15 @@ def text_of(name, value):
 
 def untouched(sent, received, what):
     """Proves that all lines but those that are a proxy's affair came as they were sent, in the same order."""
-    wanted = [text_of(name, value) for name, value in sent.headers if sip.long_name(name) not in set(map(sip.long_name, OURS))]
+    ours = {sip.long_name(name) for name in OURS}
+    wanted = [text_of(name, value) for name, value in sent.headers if sip.long_name(name) not in ours]
     found = [line.rstrip(b" \t") for line in received.lines_but(*OURS)]
     for line in wanted:
         check(line in found, f"{what}: {line} became one of {[other for other in found if other not in wanted]}")
     check(found == wanted, f"{what}: the order became {found}")
 
 
-@story("octets", "header fields of requests and responses pass octet for octet and in order: unknown, folded, compact, UTF-8")
+@story("octets", "header fields of requests and responses pass octet for octet and in order: unknown, folded, compact")
 def fields(context):
     for here, there in PAIRS:
         alice, bob = context.registered("alice", here), context.registered("bob", there)
@@ -61,8 +63,9 @@ def odd_form(context):
         alice, bob = context.registered("alice", here), context.registered("bob", there)
         alice.transact(alice.request("MESSAGE", "sip:carol@example.test", contact=False))
         request = alice.request("MESSAGE", "sip:bob@example.test", contact=False, body=b"odd")
-        via = f"SIP / 2.0\r\n / {here.upper()}\r\n  {alice.address}\r\n ;\tbranch = {COOKIE}{token()} ;rport ; x=\"a;b,c\""
-        names = {"Via": "v", "From": "f  ", "To": "t\t", "Call-ID": "i", "CSeq": "cseq ", "Max-Forwards": "MAX-forwards"}
+        via = (f"SIP / 2.0\r\n / {here.upper()}\r\n  {alice.address}\r\n ;\tbranch = {COOKIE}{token()} "
+               ";rport ; x=\"a;b,c\"")
+        names = {"Via": "v", "From": "f  ", "To": "t\t", "Call-ID": "i", "CSeq": "CSEQ", "Max-Forwards": "max-forwards"}
         alice.authorize(request)
         request.headers = [(names.get(name, name), value) for name, value in request.headers]
         request.replace("Via", via)
@@ -97,7 +100,7 @@ def bodies(context):
         for body in (multipart(), bytes(range(256)) * 3, b"\r\n\r\n", b""):
             invite = alice.request("INVITE", "sip:bob@example.test", body=body, headers=kind)
             received = sip.deliver(alice, invite, bob)
-            check(received.body == body, f"{here} to {there}: INVITE carries {len(received.body)} octets of {len(body)}")
+            check(received.body == body, f"{here} to {there}: INVITE carries {len(received.body)} octets")
             bob.reply(received, 183, "Session Progress", kind, body[::-1])
             check(alice.expect_response(invite, status=183).body == body[::-1], f"{there} to {here}: 183 changed")
             accepted = bob.reply(received, 200, "OK", kind, body)
@@ -151,7 +154,8 @@ def cut_and_joined(context):
         alice.send(stream)
         for request in requests:
             received = bob.expect_request("MESSAGE")
-            check((received.get("Call-ID"), received.body) == (request.get("Call-ID"), request.body), "one changed places")
+            check(received.get("Call-ID") == request.get("Call-ID"), "one changed places")
+            check(received.body == request.body, "a body changed")
         answers = []
         # All eight answers in one write as well.
         for message in [m for m in bob.seen if not m.is_response]:

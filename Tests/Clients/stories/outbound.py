@@ -39,7 +39,8 @@ def reached(alice, agents, method="MESSAGE", status=200):
     response = alice.expect_final(request)
     check(response.status == status, f"{method} got {response.first_line}")
     if method == "INVITE":
-        alice.send(alice.ack(request, response) if status >= 300 else sip.Dialog(alice, request, response, True).ack(request))
+        dialog = sip.Dialog(alice, request, response, True) if status < 300 else None
+        alice.send(dialog.ack(request) if dialog else alice.ack(request, response))
         agents[which].expect_request("ACK")
     return agents[which]
 
@@ -74,7 +75,8 @@ def broken_flow(context):
         alice.transact(message(alice, "carol"))
         alice.authorize(request)
         alice.send(request)
-        which, _ = sip.first_of([(agent, lambda m: not m.is_response and m.method == method) for agent in flows], 5, method)
+        waits = [(agent, lambda m: not m.is_response and m.method == method) for agent in flows]
+        which, _ = sip.first_of(waits, 5, method)
         flows[which].channel.reset()
         other = flows[1 - which]
         received = other.expect_request(method)
@@ -106,7 +108,7 @@ def answered(context):
     check(alice.expect_final(request).status == 480, "the caller got no 480")
 
 
-@story("outbound", "registering a flow again over another connection replaces it: contact, Call-ID and connection may change")
+@story("outbound", "registering a flow again over another connection replaces it: contact and Call-ID may change")
 def replaced_flow(context):
     alice = context.registered("alice")
     for here, there in (("tls", "tls"), ("tls", "udp"), ("udp", "tcp")):
@@ -120,7 +122,7 @@ def replaced_flow(context):
         second.clear()
 
 
-@story("outbound", "reg-id: ignored without an instance, one at a time, gone with expires 0; Require tells whether it counts")
+@story("outbound", "reg-id: ignored without an instance, one at a time, gone with expires 0; Require tells if it holds")
 def reg_ids(context):
     bob = context.agent("bob")
     response = bob.register(contacts=[f"<{bob.contact}>;reg-id=1;expires=300"], headers=SUPPORTED)

@@ -1,4 +1,4 @@
-"""Registering by way of an edge proxy, which the test plays: Path, first hop, Service-Route (RFC 3327, RFC 5626, RFC 3608)."""
+"""Registering by way of an edge proxy, which we play: Path, first hop, Service-Route (RFC 3327, RFC 5626, RFC 3608)."""
 
 import sip
 from harness import check, story
@@ -113,7 +113,7 @@ def required_path(context):
         check(edge.bindings() == {}, f"Path: {bad} was bound")
 
 
-@story("path", "reg-id behind a first hop without ob: 439 when outbound is supported, else it is ignored; with ob it counts")
+@story("path", "reg-id behind a first hop without ob: 439 if outbound is supported, else ignored; with ob it counts")
 def first_hop(context):
     edge = context.agent("bob", "udp")
     contact = f"<{PHONE}>;expires=300;reg-id=1;{INSTANCE}"
@@ -140,8 +140,8 @@ def flow_failed(context):
             alice.transact(message(alice, "carol"))
             alice.authorize(request)
             alice.send(request)
-            which, received = sip.first_of([(edge, lambda m: not m.is_response and m.method == method) for edge in edges],
-                                           5, method)
+            waits = [(edge, lambda m: not m.is_response and m.method == method) for edge in edges]
+            which, received = sip.first_of(waits, 5, method)
             edges[1 - which].nothing(method, 0.15)
             edges[which].reply(received, first_answer, "First")
             if first_answer in (408, 430):

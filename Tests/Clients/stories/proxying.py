@@ -20,9 +20,9 @@ def from_stranger(agent, method="MESSAGE", user="bob", headers=()):
 
 @story("proxy", "a request to a user with a malformed field that a proxy reads gets 400 and goes nowhere")
 def malformed(context):
-    rows = [("Route", "<sip:127.0.0.1"), ("Route", "garbage"), ("Route", "<sip:127.0.0.1;lr>,"), ("Max-Forwards", "abc"),
-            ("Max-Forwards", ""), ("CSeq", "1"), ("CSeq", "MESSAGE 1"), ("To", "<sip:bob@example.test"), ("From", "x y z"),
-            ("Call-ID", "")]
+    rows = [("Route", "<sip:127.0.0.1"), ("Route", "garbage"), ("Route", "<sip:127.0.0.1;lr>,"), ("CSeq", "1"),
+            ("CSeq", "MESSAGE 1"), ("To", "<sip:bob@example.test"), ("From", "x y z"), ("Call-ID", ""),
+            ("Max-Forwards", ""), ("Max-Forwards", "abc")]
     for transport in ("tls", "tcp", "udp"):
         agent, bob = stranger(context, transport), context.registered("bob")
         texts = {}
@@ -66,8 +66,7 @@ def loop(context):
             request = from_stranger(caller, method)
             received = sip.deliver(caller, request, back)
             ringing = phone.expect_request(method)
-            again = sip.Message(f"{method} {request.uri} SIP/2.0", [("Via", back.via()), *received.headers], received.body)
-            again.replace("Max-Forwards", "60")
+            again = sip.Message(f"{method} {request.uri} SIP/2.0", [("Via", back.via()), *received.headers])
             response = back.exchange(again)
             check(response.status == 482, f"{transport}: {method} that came back got {response.first_line}")
             phone.nothing(method, 0.1)
@@ -118,10 +117,11 @@ def spiralled(context, transport, record):
     response = caller.expect_final(request)
     check(response.status == 200, f"{transport}: the caller got {response.first_line}")
     caller.send(sip.Dialog(caller, request, response, True).ack(request))
-    return caller, carol, hops, sip.Dialog(caller, request, response, True), sip.Dialog(carol, received, accepted, False)
+    here, there = sip.Dialog(caller, request, response, True), sip.Dialog(carol, received, accepted, False)
+    return caller, carol, hops, here, there
 
 
-@story("proxy", "a request that comes back for another user is a spiral: it goes on, and its dialog passes the same hops")
+@story("proxy", "a request that comes back for another user is a spiral: it goes on, its dialog passes the same hops")
 def spiral(context):
     for transport in ("tls", "udp"):
         caller, carol, hops, here, there = spiralled(context, transport, True)
@@ -175,7 +175,7 @@ def self_made_loop(context):
     bob.clear()
 
 
-@story("proxy", "Max-Breadth is added, divided among the branches and used again; with 1, branches come one by one or 440")
+@story("proxy", "Max-Breadth is added, divided among branches and used again; with 1, they come one by one or 440")
 def breadth(context):
     caller, (left, right) = stranger(context), bobs(context, 0.5, 0.5)
 
@@ -246,7 +246,7 @@ def branches(context):
         bob.register(expires=0)
 
 
-@story("proxy", "the same request over two ways (other branch) goes to the callee twice: merging is the callee's affair")
+@story("proxy", "the same request over two ways reaches the callee twice: merging is the callee's affair")
 def merged(context):
     caller, bob = stranger(context, "udp"), context.registered("bob")
     request = from_stranger(caller)
@@ -279,7 +279,7 @@ def answer(agent, request, vias):
     agent.send(response)
 
 
-@story("proxy", "a callee that adds to our Via, folds it or joins it is understood; one that changes or removes it is not")
+@story("proxy", "a callee that adds to our Via, folds or joins it is understood; one that changes or removes it is not")
 def altered_via(context):
     for there in ("tls", "udp"):
         alice, bob = pair(context, "tls", there)

@@ -1,4 +1,4 @@
-"""Record-Route between transports and families, sips, and requests that are too large for UDP (RFC 3261 §16.6, RFC 5630)."""
+"""Record-Route between transports and families, sips, requests too large for UDP (RFC 3261 §16.6, RFC 5630)."""
 
 import sip
 from harness import check, story
@@ -8,7 +8,7 @@ from .conformance import message, pair
 ENDS = [("tls", "127.0.0.1"), ("tcp", "127.0.0.1"), ("udp", "127.0.0.1"), ("tls", "::1"), ("udp", "::1")]
 
 
-@story("routes", "each side of a call finds its Record-Route value by its own transport and family, on a new socket", 60)
+@story("routes", "each side of a call finds us by its Record-Route, of its transport and family, on a new socket", 60)
 def new_sockets(context):
     for here, caller_host in ENDS:
         for there, callee_host in ENDS:
@@ -19,7 +19,7 @@ def new_sockets(context):
                 # A client without RFC 5626 sends where Route leads, not where it sent before.
                 elsewhere = one.follow()
                 context.agents.append(elsewhere.agent)
-                check(elsewhere.agent.transport == one.agent.transport, f"{one.routes[0]} leads from {one.agent.transport}")
+                check(elsewhere.agent.transport == one.agent.transport, f"{one.agent.transport}: {one.routes[0]}")
                 received = sip.in_dialog("INFO", elsewhere, other)
                 check(not received.all("Route"), f"{received.all('Route')} stayed")
                 one.sequence = elsewhere.sequence
@@ -55,8 +55,8 @@ def secure(agent):
 
 def register_securely(bob):
     """REGISTER for a sips contact, with sips as the Request-URI (RFC 5630 §5.2)."""
-    request = bob.request("REGISTER", "sips:example.test", to="sips:bob@example.test", call_id=bob.call_id, contact=False,
-                          headers=[("Contact", f"<{secure(bob)}>;expires=300")])
+    request = bob.request("REGISTER", "sips:example.test", to="sips:bob@example.test", call_id=bob.call_id,
+                          contact=False, headers=[("Contact", f"<{secure(bob)}>;expires=300")])
     response = bob.transact(request)
     check(response.status == 200, f"REGISTER for {secure(bob)} got {response.first_line}")
 
@@ -165,14 +165,16 @@ def large_to_udp(context):
 
 @story("routes", "a redirection passes with all its contacts as they were sent, alone and beside other answers")
 def redirection(context):
-    contacts = ['"B, c" <sip:bob@there.test;x=1?Subject=a%20b>;q=0.9;expires=60', "<sips:bob@[2001:db8::1]>;q=.1", "<tel:+1555>"]
+    contacts = ['"B, c" <sip:bob@there.test;x=1?Subject=a%20b>;q=0.9;expires=60', "<sips:bob@[2001:db8::1]>;q=.1",
+                "<tel:+1555>"]
     alice, phones = context.registered("alice"), [context.registered("bob") for _ in range(2)]
     for status in (300, 301, 302, 305, 380):
         for method in ("INVITE", "MESSAGE"):
             request = alice.invite("bob") if method == "INVITE" else message(alice, "bob")
             received = [sip.deliver(alice, request, phones[0]), phones[1].expect_request(method)]
             phones[1].reply(received[1], 486, "Busy Here")
-            phones[0].reply(received[0], status, "Elsewhere", [("Contact", ", ".join(contacts[:2])), ("m", contacts[2])])
+            fields = [("Contact", ", ".join(contacts[:2])), ("m", contacts[2])]
+            phones[0].reply(received[0], status, "Elsewhere", fields)
             response = alice.expect_final(request)
             check(response.status == status, f"the caller got {response.first_line}")
             check(response.values("Contact") == contacts, f"Contact became {response.values('Contact')}")
