@@ -20,16 +20,17 @@ class Channel:
     """One socket to the server: bytes out, messages in."""
 
     def __init__(self, server, transport="tls", host="127.0.0.1", version=None, port=None, source=None):
+        """`source`: the address to come from, of this host."""
         self.transport = transport
         self.remote = (host, port or server.ports[transport])
         self.buffer = b""
         self.pongs = 0
         if transport == "udp":
             self.socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
-            self.socket.bind((host, source or 0))
+            self.socket.bind((source or host, 0))
             self.socket.connect(self.remote)
         else:
-            self.socket = socket.create_connection(self.remote, timeout=5)
+            self.socket = socket.create_connection(self.remote, 5, (source, 0) if source else None)
             if transport == "tls":
                 context = ssl.create_default_context(cafile=str(server.ca))
                 if version:
