@@ -190,8 +190,6 @@ class Apus(Server):
         "a forked SUBSCRIBE: one 2xx goes back, the NOTIFYs of all make dialogs, each of which can be ended":
             "no Record-Route in NOTIFY",
         "a forked request that comes back unchanged gets 482; the other branch goes on": "no loop detection yet",
-        "contacts that lead back to us end in a failure within 5 s, without a flood, and harm nobody":
-            "no loop detection yet",
         "hops of a spiral that took no part by Record-Route are left out of the dialog": "a token is always followed",
         "Max-Breadth is added, divided among branches and used again; with 1, they come one by one or 440":
             "no Max-Breadth yet",

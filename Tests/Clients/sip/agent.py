@@ -20,6 +20,8 @@ class Agent:
         self.transport = transport
         #: A Contact that stays when the connection changes; else it is the address of the socket.
         self.fixed_contact = None
+        #: What Via says instead of the socket's address, as behind a NAT.
+        self.sent_by = None
         self.inbox = []
         self.seen = []
         self.instance = token()
@@ -53,7 +55,7 @@ class Agent:
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
     def via(self):
-        return f"SIP/2.0/{self.transport.upper()} {self.address};branch={COOKIE}{token(12)};rport"
+        return f"SIP/2.0/{self.transport.upper()} {self.sent_by or self.address};branch={COOKIE}{token(12)};rport"
 
     # Building
 

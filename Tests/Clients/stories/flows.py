@@ -13,11 +13,12 @@ SDP_TYPE = [("Content-Type", "application/sdp")]
 
 
 def register(agent, instance):
-    """By instance and reg-id, or by a Contact that stays the same whatever the connection."""
+    """By instance and reg-id, or as behind a NAT by a Contact that stays the same whatever the connection."""
     if instance:
         agent.register(contacts=[agent.instance_contact(1)], headers=SUPPORTED)
     else:
-        agent.fixed_contact = agent.fixed_contact or agent.contact
+        agent.sent_by = "192.0.2.55:5062"
+        agent.fixed_contact = f"sip:{agent.user}-{agent.instance}@{agent.sent_by}"
         agent.register()
 
 
@@ -35,7 +36,7 @@ def moved(context, agent, instance, keep):
         time.sleep(0.1)
         return [agent]
     other = sip.Agent(context.server, agent.user, agent.transport, channel=old)
-    other.instance, other.fixed_contact = agent.instance, agent.contact
+    other.instance, other.fixed_contact, other.sent_by = agent.instance, agent.contact, agent.sent_by
     context.agents.append(other)
     return [agent, other]
 

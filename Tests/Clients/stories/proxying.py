@@ -153,23 +153,27 @@ def spiral_without_hops(context):
             agent.register(expires=0)
 
 
-@story("proxy", "contacts that lead back to us end in a failure within 5 s, without a flood, and harm nobody")
+@story("proxy", "contacts that name ourselves end in a failure within 5 s, without a flood, and harm nobody")
 def self_made_loop(context):
     port = context.server.ports["udp"]
     caller, bob = stranger(context, "udp"), context.agent("bob", "udp")
     bob.register(contacts=[f"<sip:bob@127.0.0.1:{port};n={n}>;expires=300" for n in range(3)])
-    phone = context.registered("bob")
+    agents = [bob, context.registered("bob")]
     request = from_stranger(caller)
     began = time.monotonic()
     caller.send(request)
-    count = 0
-    while True:
-        try:
-            phone.reply(phone.expect_request("MESSAGE", 0.5), 480, "No")
+    count, quiet = 0, 0
+    # A server may take such a contact as one behind a NAT: then its requests come to where it registered from.
+    while quiet < 5 and count < 200:
+        for agent in agents:
+            agent.pump(0.05)
+        waiting = [(agent, m) for agent in agents for m in agent.inbox if not m.is_response]
+        for agent, received in waiting:
+            agent.inbox.remove(received)
+            agent.reply(received, 480, "No")
             count += 1
-        except sip.Missing:
-            break
-    check(0 < count < 100, f"the phone got {count} copies")
+        quiet = 0 if waiting else quiet + 1
+    check(0 < count < 100, f"the phones got {count} copies")
     response = caller.expect_final(request)
     check(response.status >= 400 and time.monotonic() - began < 5.5, f"{response.first_line} came late")
     bob.clear()
