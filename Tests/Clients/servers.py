@@ -204,7 +204,7 @@ class Apus(Server):
         "STUN with an attribute that must be understood gets 420; what isn't a Binding request, nothing": "not yet",
         "identities that a client claims never reach the callee: the one that it proved does, or none": "not yet",
         "claims in the requests of a dialog, and in answers of a callee, go as well": "not yet",
-        "Privacy: id: no asserted identity leaves us for a callee, and Privacy is passed on": "not yet",
+        "Privacy: id: no asserted identity leaves us for a callee, alone or beside other wishes": "not yet",
         "contacts of gateways that do not register are reached, beside registered ones and by preference": "not yet",
         "a gateway that we trust is not challenged, and what it says of its callers reaches our users": "not yet",
         "towards a trusted gateway users carry the identity that they proved, and Privacy: id does not hide it": "not yet",

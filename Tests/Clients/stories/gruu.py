@@ -156,10 +156,10 @@ def remote_target(context):
                 check(received.uri == contacts[other.agent], f"INFO came for {received.uri}")
             # A new connection, the same instance and Call-ID: the GRUUs stay.
             for agent, public in ((callee_agent, theirs[0]), (caller_agent, mine[0])):
-                agent.reconnect()
-                agent.fixed_contact = None
+                old, agent.fixed_contact = agent.reconnect(keep=True), None
                 contacts[agent] = agent.contact
                 response = agent.register(contacts=[agent.instance_contact()], headers=GRUU)
+                old.close()
                 check(gruus(response, agent)[0] == public, f"pub-gruu became {gruus(response, agent)[0]}")
             for one, other in ((caller, callee), (callee, caller)):
                 received = sip.in_dialog("INFO", one, other)

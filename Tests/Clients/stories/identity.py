@@ -55,7 +55,7 @@ def claimed_later(context):
         check(sip.uri_of(value) == bob.aor, f"the callee's claim came back: {value}")
 
 
-@story("identity", "Privacy: id: no asserted identity leaves us for a callee, and Privacy is passed on")
+@story("identity", "Privacy: id: no asserted identity leaves us for a callee, alone or beside other wishes")
 def private(context):
     alice, bob = context.registered("alice"), context.registered("bob")
     for value in ("id", "id;critical", "header; id", "user;id;session"):
