@@ -221,6 +221,19 @@ class Agent:
             raise AssertionError(f"REGISTER of {self.user} got {response.first_line}, not {expected}")
         return response
 
+    @property
+    def secure_contact(self):
+        return self.contact.replace("sip:", "sips:", 1).replace(";transport=tls", "")
+
+    def register_securely(self):
+        """Registers a sips contact, with sips as the Request-URI (RFC 5630 §5.2)."""
+        request = self.request("REGISTER", f"sips:{self.domain}", to=self.aor, call_id=self.call_id, contact=False,
+                               headers=[("Contact", f"<{self.secure_contact}>;expires=300")])
+        response = self.transact(request)
+        if response.status != 200:
+            raise AssertionError(f"REGISTER of {self.secure_contact} got {response.first_line}")
+        return response
+
     def bindings(self):
         """The contacts' URIs and their parameters, as the registrar lists them."""
         return bindings_of(self.register(contacts=[]))

@@ -107,3 +107,39 @@ def datagrams(context):
         check(answer_of(bob.channel, 0.05) is None, f"{text} was answered")
     received = sip.deliver(alice, message(alice, "bob"), bob)
     bob.reply(received, 200, "OK")
+
+
+@story("keepalive", "UDP clients behind a NAT get keep-alives, others none; one that answers nothing loses its contact", 60)
+def options_to_clients(context):
+    server = context.own_server({"keepalive": "{ udp_interval: 5, remove_after: 2 }"})
+    alice = context.registered("alice", server=server)
+    plain = context.registered("carol", "udp", server=server)
+    behind, silent = [context.agent("bob", "udp", server=server) for _ in range(2)]
+    for number, agent in enumerate((behind, silent)):
+        agent.sent_by = f"192.0.2.{number + 1}:5060"
+        agent.fixed_contact = f"sip:bob{number}@{agent.sent_by}"
+        agent.register()
+    began, asked = time.monotonic(), 0
+    while time.monotonic() - began < 30 and (asked < 2 or len(behind.bindings()) > 1):
+        try:
+            request = behind.expect_request("OPTIONS", 1)
+        except sip.Missing:
+            continue
+        asked += 1
+        check(request.uri == behind.fixed_contact, f"OPTIONS came for {request.uri}")
+        behind.reply(request, (200, 404, 501)[asked % 3], "Whatever")
+    check(asked >= 2, f"{asked} keep-alives came within 30 s")
+    check(list(behind.bindings()) == [behind.contact], f"bob's bindings are {behind.bindings()}")
+    plain.nothing("OPTIONS", 0.1)
+    received = sip.deliver(alice, message(alice, "bob"), behind)
+    behind.reply(received, 200, "OK")
+
+
+@story("keepalive", "by CRLF the keep-alives to UDP clients are two line breaks, to all of them when that is set", 30)
+def crlf_to_clients(context):
+    server = context.own_server({"keepalive": "{ udp_interval: 5, udp_clients: all, method: crlf }"})
+    agents = [context.registered("bob", "udp", server=server) for _ in range(2)]
+    for agent in agents:
+        text = answer_of(agent.channel, 8)
+        check(text == b"\r\n\r\n", f"the keep-alive is {text}")
+    check(len(agents[0].bindings()) == 2, f"bob's bindings are {agents[0].bindings()}")

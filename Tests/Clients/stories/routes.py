@@ -49,26 +49,14 @@ def values(context):
         bob.close()
 
 
-def secure(agent):
-    return agent.contact.replace("sip:", "sips:").replace(";transport=tls", "")
-
-
-def register_securely(bob):
-    """REGISTER for a sips contact, with sips as the Request-URI (RFC 5630 §5.2)."""
-    request = bob.request("REGISTER", "sips:example.test", to="sips:bob@example.test", call_id=bob.call_id,
-                          contact=False, headers=[("Contact", f"<{secure(bob)}>;expires=300")])
-    response = bob.transact(request)
-    check(response.status == 200, f"REGISTER for {secure(bob)} got {response.first_line}")
-
-
 @story("routes", "a sips contact is registered only by a sips Request-URI, and sip and sips name the same user")
 def secure_registration(context):
     bob = context.agent("bob")
-    response = bob.register(contacts=[f"<{secure(bob)}>;expires=300"], expected=None)
+    response = bob.register(contacts=[f"<{bob.secure_contact}>;expires=300"], expected=None)
     check(response.status == 400, f"a sips contact for a sip Request-URI got {response.first_line}")
     check(bob.bindings() == {}, "it was bound all the same")
-    register_securely(bob)
-    check(list(bob.bindings()) == [secure(bob)], f"bob's bindings are {bob.bindings()}")
+    bob.register_securely()
+    check(list(bob.bindings()) == [bob.secure_contact], f"bob's bindings are {bob.bindings()}")
 
 
 @story("routes", "sips reaches sips contacts alone: one who registered by sip gets 480, Warning 380")
@@ -82,10 +70,10 @@ def secure_request(context):
         check(response.get("Warning", "").startswith("380 "), f"{transport}: Warning: {response.get('Warning')}")
         bob.register(expires=0)
     bob, plain = context.agent("bob"), context.registered("bob", "udp")
-    register_securely(bob)
+    bob.register_securely()
     request = alice.request("MESSAGE", "sips:bob@example.test", contact=False)
     received = sip.deliver(alice, request, bob)
-    check(received.uri == secure(bob), f"the Request-URI is {received.uri}")
+    check(received.uri == bob.secure_contact, f"the Request-URI is {received.uri}")
     plain.nothing("MESSAGE", 0.2)
     bob.reply(received, 200, "OK")
     check(alice.expect_final(request).status == 200, "sips to a sips contact failed")
@@ -94,12 +82,12 @@ def secure_request(context):
 @story("routes", "sip to a sips contact goes over its TLS connection with sip as the scheme, and nothing else changed")
 def plain_request(context):
     bob = context.agent("bob")
-    register_securely(bob)
+    bob.register_securely()
     for transport in ("tls", "udp"):
         alice = context.registered("alice", transport)
         request = message(alice, "bob")
         received = sip.deliver(alice, request, bob)
-        check(received.uri == secure(bob).replace("sips:", "sip:"), f"the Request-URI is {received.uri}")
+        check(received.uri == bob.secure_contact.replace("sips:", "sip:"), f"the Request-URI is {received.uri}")
         bob.reply(received, 200, "OK")
         check(alice.expect_final(request).status == 200, "MESSAGE got no 200")
 
@@ -107,16 +95,16 @@ def plain_request(context):
 @story("routes", "a sips call has sips Record-Route values, goes on in its dialog, and ends from either side")
 def secure_call(context):
     alice, bob = context.registered("alice"), context.agent("bob")
-    register_securely(bob)
+    bob.register_securely()
     for caller_ends in (True, False):
         invite = alice.request("INVITE", "sips:bob@example.test")
-        alice.fixed_contact = secure(alice)
+        alice.fixed_contact = alice.secure_contact
         invite.replace("Contact", f"<{alice.contact}>")
         received = sip.deliver(alice, invite, bob)
         routes = received.values("Record-Route")
         # RFC 3261 §16.6 step 4.
         check(routes and all(route.startswith("<sips:") for route in routes), f"Record-Route: {routes}")
-        bob.fixed_contact = secure(bob)
+        bob.fixed_contact = bob.secure_contact
         accepted = bob.reply(received, 200, "OK")
         response = alice.expect_final(invite)
         caller, callee = sip.Dialog(alice, invite, response, True), sip.Dialog(bob, received, accepted, False)
