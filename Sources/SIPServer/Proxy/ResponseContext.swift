@@ -69,6 +69,8 @@ final class ResponseContext {
   var isAnswered = false
   /// Whether the caller sent CANCEL, or a 6xx came: nothing new is tried.
   var isStopped = false
+  /// Header lines for the CANCEL of the branches that wait for their first response (RFC 3261 §9.1, RFC 3326 §2).
+  var cancelReason: [UInt8] = []
   /// How many Route values of ours were taken off.
   var poppedRoutes = 0
   /// How many branches may be pending at once, theirs counted in (RFC 5393 §5.3.2).
@@ -89,6 +91,7 @@ final class ResponseContext {
     challenges.removeAll(keepingCapacity: true)
     isAnswered = false
     isStopped = false
+    cancelReason.removeAll(keepingCapacity: true)
     poppedRoutes = 0
     callerRecord.removeAll(keepingCapacity: true)
   }
