@@ -41,6 +41,8 @@ enum Peers {
     settings.maxTransactions = 200
     settings.maxBranches = 4
     settings.registrar.expiresSpread = 0
+    settings.staticContacts.add(
+      StaticContact(uri: Array("sip:s@198.51.100.3".utf8), q: 500), to: Array("s@e.test".utf8))
     let identity = Branch(node: 7, slot: 0, generation: 1, transaction: SlotHandle(index: 0, generation: 0))
     return ServerCore(
       settings: settings, identity: identity, hashing: hashing, users: FuzzUsers(), start: start, unixSeconds: 1_000_000

@@ -92,7 +92,7 @@ final class ServerStory {
     let left = core.holdings
     try Complaint.unless(
       [left.serverTransactions, left.clientTransactions, left.contexts, left.timers, left.queries, left.messages]
-        == [0, 0, 0, 0, 0, 0] && left.connections == 0, "left: \(left)")
+        == [0, 0, 0, 0, 0, 0] && left.connections == 0 && left.registers == 0, "left: \(left)")
     if let complaint { throw complaint }
   }
 
