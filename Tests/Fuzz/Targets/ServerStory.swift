@@ -33,6 +33,8 @@ final class ServerStory {
   private var location = InMemoryLocation(now: 1_000_000)
   private var questions: [Question] = []
   private var lives: [UInt64] = Array(repeating: 0, count: Peers.count)
+  /// How many connections of our own have closed; there is one at a time.
+  private var outgoing: UInt64 = 0
   /// How long the location service takes.
   var delay: Int64 = 10_000_000
   var isLocationSilent = false
@@ -65,6 +67,16 @@ final class ServerStory {
     case .datagram(let id): input { core.datagramRefused(id, at: now, actions: &$0) }
     }
     lives[peer] += 1
+  }
+
+  /// The connection that the server opened closes; the next request to an address opens another.
+  func closeOutgoing() {
+    input { core.connectionClosed(ownConnection, at: now, actions: &$0) }
+    outgoing += 1
+  }
+
+  private var ownConnection: StreamFlow {
+    StreamFlow(node: 7, slot: 0, epoch: 99, connection: 1 << 48 | outgoing << 8 | 0xFF)
   }
 
   func pass(_ duration: Duration) {
@@ -130,7 +142,12 @@ final class ServerStory {
       let octets = Array(batch.outbox.octets[sent.start..<sent.end])
       try judge(octets, sent)
       capture(octets, sent)
-      if !isReached(sent.destination), sent.tag != 0 { failing.append(sent.tag) }
+      guard sent.tag != 0 else { continue }
+      if !isReached(sent.destination) {
+        failing.append(sent.tag)
+      } else if case .address(_, let transport, _) = sent.destination, transport.isReliable {
+        core.sent(sent.tag, over: ownConnection)
+      }
     }
     for question in batch.questions { ask(question, batch.keys) }
   }
