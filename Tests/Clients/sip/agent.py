@@ -200,7 +200,9 @@ class Agent:
         """Registers; `contacts` are whole Contact values, `[]` asks for the bindings."""
         if contacts is None:
             contacts = [f"<{self.contact}>;expires={expires}"]
-        request = self.request("REGISTER", f"sip:{self.domain}", to=self.aor, call_id=self.call_id, contact=False,
+        # RFC 5630 5.2: a SIPS contact goes with a SIPS Request-URI only.
+        scheme = "sips" if any(value.startswith("<sips:") for value in contacts) else "sip"
+        request = self.request("REGISTER", f"{scheme}:{self.domain}", to=self.aor, call_id=self.call_id, contact=False,
                                headers=[("Contact", value) for value in contacts] + list(headers))
         response = self.transact(request)
         if expected and response.status != expected:
