@@ -190,6 +190,8 @@ class Apus(Server):
         users = self.folder / "users.yaml"
         for user in USERS:
             checked([apus, "user", "add", "--file", users, "--domain", DOMAIN, user], input=PASSWORD + "\n")
+        # The same name in another domain, with another password.
+        checked([apus, "user", "add", "--file", users, "--domain", "localhost", "alice"], input="elsewhere\n")
         (self.folder / "state").mkdir(exist_ok=True)
         (self.folder / "apus.yaml").write_text(f"""\
 node: stories
@@ -225,6 +227,13 @@ class Kamailio(Server):
         "a callee that stops reading loses its connection, and nobody else waits": "keeps the connection",
         "a replayed digest answer is refused": "our stand-in does not count uses of a nonce",
         "a call over IPv6": "our stand-in has no IPv6 listener",
+        **{sentence: "our stand-in is no registrar of this kind" for sentence in (
+            "a flow is bound by instance and reg-id: a new connection replaces the old, a second reg-id stands beside it",
+            "behind a proxy outbound needs ob in Path, else it gets 439; Path comes back; without Supported it gets 420",
+            "GRUUs are told to who supports them, a new temporary one each time, and to nobody else",
+            "the service route names the place that the client came to, and a request that takes it arrives",
+            "two domains keep users of one name apart: bindings, passwords, realms and calls",
+        )},
         "a call to a sips URI reaches a callee on TLS": "our stand-in does not know sips bindings",
         "connections without a handshake are gone within 11 s: silent, half a ClientHello, one octet a second":
             "waits for 120 s",
