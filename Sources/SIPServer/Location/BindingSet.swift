@@ -1,3 +1,5 @@
+import Structures
+
 /// The live bindings of one address of record at one moment. It never changes: whoever looked it up may keep it.
 public final class BindingSet: Sendable {
   /// A set without bindings.
