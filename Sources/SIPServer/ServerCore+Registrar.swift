@@ -46,7 +46,7 @@ extension ServerCore {
     _ handle: SlotHandle, _ update: RegistrationUpdate, _ outcome: UpdateOutcome, _ now: Instant,
     _ actions: inout ServerActions
   ) {
-    if case .done(let bindings, _) = outcome { noteFlow(of: update, bindings) }
+    if case .done(let bindings, _) = outcome { owned.note(update, bindings, hashing: hashing) }
     guard let server = transactions.server(handle) else { return }
     let start = actions.outbox.octets.count
     ResponseWriter.append(
@@ -63,21 +63,5 @@ extension ServerCore {
     ResponseWriter.end(body: 0, into: &actions.outbox.octets)
     statistics.responsesMade[outcome.status / 100] &+= 1
     transactions.respond(server, status: outcome.status, from: start, at: now, outbox: &actions.outbox)
-  }
-
-  /// Remembers which addresses of record hang on a connection, so that they are given up with it.
-  private func noteFlow(of update: RegistrationUpdate, _ bindings: BindingSet) {
-    guard case .stream(let flow) = update.flow.id else { return }
-    let isBound = bindings.bindings.contains { $0.flow.id == update.flow.id }
-    var records = registeredOver[flow.connection] ?? []
-    let known = records.firstIndex(of: update.aor)
-    if isBound, known == nil {
-      records.append(update.aor)
-    } else if !isBound, let known {
-      records.remove(at: known)
-    } else {
-      return
-    }
-    registeredOver[flow.connection] = records.isEmpty ? nil : records
   }
 }

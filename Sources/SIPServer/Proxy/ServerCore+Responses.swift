@@ -66,7 +66,11 @@ extension ServerCore {
       completeIfDone(context, now, &actions)
     default:
       settle(context, client.branch)
-      keepBetter(context, message, via)
+      if status == 408 || status == 430, tryNextFlow(context, client.branch, now, &actions) {
+        transactions.pool.put(message)
+      } else {
+        keepBetter(context, message, via)
+      }
       if status >= 600 {
         context.isStopped = true
         cancelPending(context, reason: nil, now, &actions)
@@ -137,6 +141,7 @@ extension ServerCore {
   /// What a target said of itself tells the caller more than that another can't be reached.
   private static func rank(_ best: ResponseContext.Best) -> Int {
     if case .local(480) = best { return 4_800 }
+    if case .local(430) = best { return 4_800 }
     return rank(best.status)
   }
 
@@ -152,7 +157,7 @@ extension ServerCore {
 
   /// Goes on when no branch is pending: to the next targets, or to the caller with the best response.
   func completeIfDone(_ context: ResponseContext, _ now: Instant, _ actions: inout ServerActions) {
-    guard context.pendingCount == 0, !context.isAnswered else { return }
+    guard context.pendingCount == 0, context.openQueries == 0, !context.isAnswered else { return }
     if !context.isStopped, context.nextTarget < context.targets.count {
       tryTargets(context, now, &actions)
       return
@@ -160,6 +165,9 @@ extension ServerCore {
     context.isAnswered = true
     guard let server = transactions.server(context.server) else { return }
     switch context.best {
+    case .received(let message, _) where isForProxiesOnly(message.status, context):
+      transactions.pool.put(message)
+      respond(server, 480, now, &actions)
     case .received(let message, let via) where message.status != 503:
       forward(message, via, context, now, &actions)
       transactions.pool.put(message)
