@@ -149,7 +149,8 @@ extension ServerCore {
     if let domain = inquiry.fromDomain, let from = try? inquiry.message.from() {
       let bytes = inquiry.message.bytes
       appendKey(from.uri, domain, bytes.span, &context.callerRecord)
-      if owned.identity(over: inquiry.flow.id, aor: context.callerRecord.span) != .none { return }
+      let record = context.callerRecord
+      if owned.identity(over: inquiry.flow.id, aor: record.span) != .none { return }
       context.callerRecord.removeAll(keepingCapacity: true)
     }
     if let only = owned.onlyRecord(over: inquiry.flow.id) { context.callerRecord.append(only.span) }

@@ -100,7 +100,7 @@ extension ServerCore {
     let record = context.record
     let isKnown =
       bindings?.isEmpty == false || isKnownUser(record.span) || !settings.staticContacts(for: record.span).isEmpty
-    return context.gruu?.statusWithoutBinding(isKnownUser: isKnown) ?? (isKnown ? 480 : 404)
+    return context.gruu?.statusWithoutBinding(in: bindings, isKnownUser: isKnown) ?? (isKnown ? 480 : 404)
   }
 
   /// Whether the users have the user of an address of record, given as its key.
