@@ -69,6 +69,7 @@ struct Resolver {
       tlsClient: resolveClientProfiles(),
       detach: DetachMode(rawValue: reader.text(["tls", "detach"]) ?? "") ?? .auto,
       registrar: resolveRegistrar(),
+      keepAlive: resolveKeepAlive(),
       authentication: resolveAuthentication(domains),
       proxy: resolveProxy(),
       limits: resolveLimits(),
@@ -187,6 +188,7 @@ struct Resolver {
       connect: reader.duration(["timeouts", "connect"]),
       idle: durationUnlessZero(["timeouts", "idle"]),
       tcpUserTimeout: durationUnlessZero(["timeouts", "tcp_user_timeout"]),
+      unacknowledged: durationUnlessZero(["timeouts", "unacknowledged"]),
       tcpKeepalive: durationUnlessZero(["timeouts", "tcp_keepalive"]))
   }
 

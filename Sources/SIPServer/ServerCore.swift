@@ -21,6 +21,8 @@ public final class ServerCore {
   var queryTimers: TimerWheel
   /// Addresses of record registered over each stream connection, to be given up with it.
   var registeredOver: [UInt64: [[UInt8]]] = [:]
+  /// Connections whose peer seems to be gone, though they are open.
+  var suspects: Set<FlowID> = []
   var scratch: [UInt8] = []
   var tokenScratch: [UInt8] = []
   var keyScratch: [UInt8] = []
@@ -127,7 +129,8 @@ public final class ServerCore {
     }
     orphanRegistrations(over: .stream(flow))
     authenticator.flowClosed(.stream(flow))
-    transactions.connectionClosed(flow.connection, at: now, outbox: &actions.outbox)
+    suspects.remove(.stream(flow))
+    transactions.connectionClosed(flow, at: now, outbox: &actions.outbox)
     endInput(now, &actions)
   }
 
@@ -145,7 +148,7 @@ public final class ServerCore {
 
   /// A message that carried a tag went over a connection that the transport chose or opened.
   public func sent(_ tag: UInt64, over flow: StreamFlow) {
-    if case .client(let handle) = TransactionTag(word: tag) { transactions.sent(handle, over: flow.connection) }
+    if case .client(let handle) = TransactionTag(word: tag) { transactions.sent(handle, over: flow) }
   }
 
   /// Time went on. Does nothing when no timer is due.

@@ -36,10 +36,13 @@ public final class ClientTransaction {
   /// The transaction user's number of this branch within the context.
   public internal(set) var branch = 0
 
-  // The list of transactions that wait on the same stream flow.
-  var flow: UInt64 = 0
-  var nextOnFlow = UInt32.max
-  var previousOnFlow = UInt32.max
+  /// Whether its user was told that the flow seems dead.
+  var isGivenUp = false
+
+  // The list of transactions that wait for the same peer; see ``PeerTable``.
+  var list = PeerTable.none
+  var next = PeerTable.none
+  var previous = PeerTable.none
 
   init() {}
 
@@ -47,6 +50,7 @@ public final class ClientTransaction {
     machine = nil
     stored.removeAll(keepingCapacity: stored.capacity <= 8_192)
     hasResponse = false
+    isGivenUp = false
     method = .other
     cancel = nil
   }

@@ -64,6 +64,11 @@ extension TransportLayer {
     connection.end(.ordered)
   }
 
+  /// Closes a connection unless something is read from it at least so often (RFC 5626 §4.4); zero ends that.
+  public func expectLife(of name: StreamFlow, within limit: Duration) {
+    find(name)?.expectLife(within: limit)
+  }
+
   /// The flow of a connection that can be used, with what a sender must know.
   public func flow(_ name: StreamFlow) -> Flow? {
     guard let connection = find(name), connection.state == .open else { return nil }

@@ -164,6 +164,7 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
       }
     }
     if !actions.questions.isEmpty { location.ask(actions, at: core.unixSeconds) }
+    for (flow, limit) in actions.supervisions { transport.expectLife(of: flow, within: limit) }
     for flow in actions.closes { transport.close(flow, afterFlush: true) }
   }
 
@@ -221,6 +222,20 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
     begin()
     core.transportFailed(tag, at: loop.now, actions: &actions)
     carryOut()
+  }
+
+  func transport(suspect flow: Flow) {
+    guard case .stream(let stream) = flow.id else { return }
+    if !core.isSuspect(flow.id) { connectionLog.suspected(flow, at: loop.now) }
+    begin()
+    core.flowSuspected(stream, at: loop.now, actions: &actions)
+    carryOut()
+  }
+
+  func transport(recovered flow: Flow) {
+    guard case .stream(let stream) = flow.id else { return }
+    connectionLog.recovered(flow, at: loop.now)
+    core.flowRecovered(stream)
   }
 
   func transport(datagramRefused flow: DatagramFlow) {

@@ -132,6 +132,19 @@ final class TestNode {
     carryOut()
   }
 
+  /// What was sent over the peer's connection isn't acknowledged.
+  func suspect(_ peer: Peer) {
+    guard case .stream(let flow) = peer.flow.id else { return }
+    actions.removeAll()
+    core.flowSuspected(flow, at: now, actions: &actions)
+    carryOut()
+  }
+
+  /// The peer's connection gives a sign of life.
+  func recover(_ peer: Peer) {
+    if case .stream(let flow) = peer.flow.id { core.flowRecovered(flow) }
+  }
+
   /// What was sent to the peer since it was last asked.
   func received(by peer: Peer) -> [String] {
     octets(by: peer).map { String(decoding: $0, as: UTF8.self) }

@@ -91,6 +91,12 @@ extension ServerCore {
       } else {
         failed(client, with: 503, now, &actions)
       }
+    case .flowSuspected(let client):
+      // Should the request arrive after all, its branch is cancelled at the first sign of life.
+      if !client.isCancel, let context = contexts[client.context], client.branch < context.branches.count {
+        context.branches[client.branch].isCancelled = true
+      }
+      handle(.transportFailed(client), now, &actions)
     case .clientEnded(let client):
       guard !client.isCancel, let context = contexts[client.context] else { return }
       context.liveClients -= 1
