@@ -75,6 +75,8 @@ public struct ServerSettings: Sendable {
   public var registrar = RegistrarSettings()
   /// How clients are kept within reach; nothing is sent unless somebody wants it.
   public var keepAlive = KeepAliveSettings(interval: .zero)
+  /// Contacts that stand in the configuration.
+  public var staticContacts = StaticContacts()
 
   /// Settings with the defaults of ``ServerSettings`` for everything but who we are.
   public init(domains: [Domain], listeners: [Listener], hosts: [[UInt8]]) {
