@@ -30,6 +30,8 @@ final class TestNode {
   /// What went to addresses instead of flows.
   private(set) var toAddresses: [(SocketAddress, String)] = []
   private(set) var closedFlows: [FlowID] = []
+  /// The silence that the transport was told to allow last, of each connection.
+  private(set) var supervisions: [FlowID: Duration] = [:]
   private var gone: Set<FlowID> = []
   private var datagramPeers: [SocketAddress: FlowID] = [:]
   private var random: SplitMix
@@ -230,6 +232,7 @@ final class TestNode {
       }
     }
     closedFlows += batch.closes
+    for (flow, limit) in batch.supervisions { supervisions[.stream(flow)] = limit }
     for question in batch.questions { ask(question, batch.keys) }
   }
 
