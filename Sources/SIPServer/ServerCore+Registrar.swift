@@ -104,7 +104,10 @@ extension ServerCore {
     _ handle: SlotHandle, _ update: RegistrationUpdate, _ outcome: UpdateOutcome, _ now: Instant,
     _ actions: inout ServerActions
   ) {
-    if case .done(let bindings, _) = outcome { noteFlow(of: update, bindings) }
+    if case .done(let bindings, _) = outcome, update.isDirect {
+      owned.note(update, bindings, hashing: hashing)
+      scheduleKeepAlives(now)
+    }
     guard let server = transactions.server(handle) else { return }
     let start = actions.outbox.octets.count
     ResponseWriter.append(
@@ -185,21 +188,5 @@ extension ServerCore {
   func forgetRegister(_ server: ServerTransaction) {
     let tag = localTag(server.request)
     if registersUnderWay[tag] == server.handle { registersUnderWay[tag] = nil }
-  }
-
-  /// Remembers which addresses of record hang on a connection, so that they are given up with it.
-  private func noteFlow(of update: RegistrationUpdate, _ bindings: BindingSet) {
-    guard update.isDirect, case .stream(let flow) = update.flow.id else { return }
-    let isBound = bindings.bindings.contains { $0.flow.id == update.flow.id }
-    var records = registeredOver[flow.connection] ?? []
-    let known = records.firstIndex(of: update.aor)
-    if isBound, known == nil {
-      records.append(update.aor)
-    } else if !isBound, let known {
-      records.remove(at: known)
-    } else {
-      return
-    }
-    registeredOver[flow.connection] = records.isEmpty ? nil : records
   }
 }

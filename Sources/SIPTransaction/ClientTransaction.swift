@@ -36,6 +36,8 @@ public final class ClientTransaction {
   /// The transaction user's number of this branch within the context.
   public internal(set) var branch = 0
 
+  /// What the request keeps alive, if that is its purpose: then it belongs to no response context.
+  public internal(set) var keepsAlive: SlotHandle?
   /// Whether its user was told that the flow seems dead.
   var isGivenUp = false
 
@@ -51,6 +53,7 @@ public final class ClientTransaction {
     stored.removeAll(keepingCapacity: stored.capacity <= 8_192)
     hasResponse = false
     isGivenUp = false
+    keepsAlive = nil
     method = .other
     cancel = nil
   }

@@ -23,6 +23,19 @@ extension TransactionLayer {
     return client
   }
 
+  /// Makes a client transaction whose request keeps something alive.
+  public func prepareClient(keepingAlive handle: SlotHandle) -> ClientTransaction {
+    // No response context has generation 0.
+    let client = prepareClient(context: SlotHandle(index: 0, generation: 0), branch: 0)
+    client.keepsAlive = handle
+    return client
+  }
+
+  /// Whether a response is that to a request which kept something alive.
+  public func isKeepAlive(_ response: Message, via: Via) -> Bool {
+    match(response, via)?.keepsAlive != nil
+  }
+
   /// Sends the request that was written to the outbox from `start` on, and starts the transaction.
   public func start(
     _ client: ClientTransaction, method: Method, from start: Int, to destination: Destination, isReliable: Bool,

@@ -86,6 +86,7 @@ public final class TransactionLayer {
       if let client = clients[handle] { fail(client, now, &outbox) }
     case .server(let handle):
       if let server = servers[handle] { fail(server, now, &outbox) }
+    case .stateless: break
     }
   }
 

@@ -128,7 +128,8 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
       statistics: requests \(counted.requestsReceived) responses \(counted.responsesReceived) \
       forwarded requests \(counted.requestsForwarded) forwarded responses \(counted.responsesForwarded) \
       registrations \(counted.registrationsAccepted) challenges \(counted.challenges) malformed \(counted.malformed) \
-      dropped \(counted.dropped) stray \(held.strayResponses) overloaded \(counted.overloaded + io.overloads) \
+      keep-alives \(counted.keepAlivesSent) given up \(counted.contactsGivenUp) suspects \(io.suspects) \
+      stun \(io.stunAnswered) dropped \(counted.dropped) stray \(held.strayResponses) overloaded \(counted.overloaded + io.overloads) \
       messages in \(io.messagesReceived) out \(io.messagesSent) accepted \(io.accepted)
       """)
     log.log(
