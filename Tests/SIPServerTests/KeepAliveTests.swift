@@ -11,7 +11,9 @@ struct KeepAliveTests {
   }
 
   /// Registers a client that a NAT hides: its Via and its contact name an address that nobody outside reaches.
-  private static func register(_ user: String, _ peer: TestNode.Peer, _ node: TestNode, sequence: Int = 1, expires: Int = 3_600) {
+  private static func register(
+    _ user: String, _ peer: TestNode.Peer, _ node: TestNode, sequence: Int = 1, expires: Int = 3_600
+  ) {
     node.send(
       """
       REGISTER sip:example.test SIP/2.0
@@ -134,7 +136,8 @@ struct KeepAliveTests {
     #expect(node.received(by: bob).isEmpty)
   }
 
-  @Test("a contact is removed after so many in a row without an answer, whatever the answers before", arguments: [0, 1, 3])
+  @Test(
+    "a contact is removed after so many in a row without an answer, whatever the answers before", arguments: [0, 1, 3])
   func removal(after limit: Int) {
     let node = Self.node { $0.removeAfter = limit }
     let bob = node.peer("bob", .udp)
