@@ -111,7 +111,7 @@ extension ServerCore {
   private func giveUp(_ handle: SlotHandle, after missed: Int, _ actions: inout ServerActions) {
     let limit = settings.keepAlive.removeAfter
     guard limit > 0, missed >= limit, let entry = owned.remove(handle) else { return }
-    keepAlives.stop(handle, name: Self.name(entry))
+    keepAlives.stop(handle)
     actions.questions.append(.remove(aor: entry.aor, flow: entry.binding.flow.id))
     statistics.contactsGivenUp &+= 1
   }

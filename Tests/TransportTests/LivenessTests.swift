@@ -118,7 +118,7 @@ struct LivenessTests {
     bench.turn { !bench.recorder.suspects.isEmpty }
     #expect(bench.recorder.suspects == [flow.id])
     let elapsed = System.monotonicNow - start
-    #expect(elapsed >= .milliseconds(590) && elapsed < .milliseconds(1_000), "\(elapsed)")
+    #expect(elapsed >= .milliseconds(590) && elapsed < .milliseconds(1_500), "\(elapsed)")
     // Silence alone is not told twice; more that is sent in vain is.
     bench.turn(for: .milliseconds(1_300))
     #expect(bench.recorder.suspects.count == 1)
@@ -232,7 +232,8 @@ struct PrivateNetwork {
     typealias Control = @convention(c) (Int32, UInt, UnsafeMutableRawPointer?) -> Int32
     guard let symbol = dlsym(nil, "ioctl") else { return }
     let control = unsafeBitCast(symbol, to: Control.self)
-    #expect(request.withUnsafeMutableBytes { control(descriptor, 0x8914, $0.baseAddress) } == 0)
+    let result = request.withUnsafeMutableBytes { control(descriptor, 0x8914, $0.baseAddress) }
+    #expect(result == 0)
   }
 
   func leave() {

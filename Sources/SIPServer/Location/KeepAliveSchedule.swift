@@ -6,6 +6,7 @@ import Structures
 /// up once more at most.
 struct KeepAliveSchedule {
   private struct State {
+    var name: UInt64 = 0
     var generation: UInt32 = 0
     var missed: UInt16 = 0
     var isWaiting = false
@@ -26,11 +27,12 @@ struct KeepAliveSchedule {
 
   /// Begins to keep a binding alive; `name` is the same for the same binding over another flow, which is left to itself.
   mutating func start(_ handle: SlotHandle, name: UInt64, at instant: Instant) {
-    if let old = places[name], old != handle { stop(old) }
-    places[name] = handle
     let position = Int(handle.index)
     while states.count <= position { states.append(State()) }
-    states[position] = State(generation: handle.generation)
+    stop(SlotHandle(index: handle.index, generation: states[position].generation))
+    if let old = places[name] { stop(old) }
+    places[name] = handle
+    states[position] = State(name: name, generation: handle.generation)
     wheel.schedule(handle.index, at: instant)
   }
 
@@ -47,10 +49,11 @@ struct KeepAliveSchedule {
     return nil
   }
 
-  /// Ends it. `name` is that of ``start(_:name:at:)``, when it is known.
-  mutating func stop(_ handle: SlotHandle, name: UInt64? = nil) {
-    if let name, places[name] == handle { places[name] = nil }
+  /// Ends it.
+  mutating func stop(_ handle: SlotHandle) {
     guard isKnown(handle) else { return }
+    let name = states[Int(handle.index)].name
+    if places[name] == handle { places[name] = nil }
     wheel.cancel(handle.index)
     states[Int(handle.index)] = State()
   }
@@ -65,7 +68,8 @@ struct KeepAliveSchedule {
   /// The client gave a sign of life.
   mutating func answered(_ handle: SlotHandle) {
     guard isKnown(handle) else { return }
-    states[Int(handle.index)] = State(generation: handle.generation)
+    let name = states[Int(handle.index)].name
+    states[Int(handle.index)] = State(name: name, generation: handle.generation)
   }
 
   /// The client gave no answer; returns how often now.
