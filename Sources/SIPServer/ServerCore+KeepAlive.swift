@@ -54,8 +54,11 @@ extension ServerCore {
         actions.outbox.transmit(from: start, to: .flow(entry.binding.flow.id), tag: 0)
         statistics.keepAlivesSent &+= 1
       case .options:
-        // One that is still open is being sent again by its transaction.
-        if keepAlives.begin(handle) { sendOptions(handle, entry, now, &actions) }
+        if let transaction = keepAlives.openTransaction(handle) {
+          transactions.forget(transaction)
+          if giveUp(handle, after: keepAlives.missed(handle), &actions) { continue }
+        }
+        sendOptions(handle, entry, now, &actions)
       }
     }
   }
@@ -65,6 +68,7 @@ extension ServerCore {
     _ handle: SlotHandle, _ entry: OwnedBindings.Entry, _ now: Instant, _ actions: inout ServerActions
   ) {
     let client = transactions.prepareClient(keepingAlive: handle)
+    keepAlives.asked(handle, by: client.handle)
     let (uri, flow) = (entry.binding.uri, entry.binding.flow)
     let domain = entry.aor[((entry.aor.lastIndex(of: UInt8(ascii: "@")) ?? -1) + 1)...]
     let start = actions.outbox.octets.count
@@ -96,24 +100,25 @@ extension ServerCore {
 
   /// A client gave no answer.
   func keepAliveMissed(_ handle: SlotHandle, _ actions: inout ServerActions) {
-    giveUp(handle, after: keepAlives.missed(handle), &actions)
+    _ = giveUp(handle, after: keepAlives.missed(handle), &actions)
   }
 
   /// Nobody is at a datagram peer's port: whoever is registered from there missed one.
   func noteRefusal(_ flow: DatagramFlow, _ actions: inout ServerActions) {
     if keepAlives.count == 0 { return }
     for handle in owned.handles(over: .datagram(flow)) {
-      giveUp(handle, after: keepAlives.refused(handle), &actions)
+      _ = giveUp(handle, after: keepAlives.refused(handle), &actions)
     }
   }
 
-  /// The contact is removed if it still is that flow's: the client may have registered again from elsewhere.
-  private func giveUp(_ handle: SlotHandle, after missed: Int, _ actions: inout ServerActions) {
+  /// The contact is removed if it still is that flow's: the client may have registered again from elsewhere. Returns whether that was ordered.
+  private func giveUp(_ handle: SlotHandle, after missed: Int, _ actions: inout ServerActions) -> Bool {
     let limit = settings.keepAlive.removeAfter
-    guard limit > 0, missed >= limit, let entry = owned.remove(handle) else { return }
+    guard limit > 0, missed >= limit, let entry = owned.remove(handle) else { return false }
     keepAlives.stop(handle)
     actions.questions.append(.remove(aor: entry.aor, flow: entry.binding.flow.id))
     statistics.contactsGivenUp &+= 1
+    return true
   }
 
   /// The same for a binding over whatever flow.

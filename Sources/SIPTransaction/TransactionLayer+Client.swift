@@ -31,6 +31,11 @@ extension TransactionLayer {
     return client
   }
 
+  /// The user waits for no answer any more.
+  public func forget(_ handle: SlotHandle) {
+    if let client = clients[handle] { end(client) }
+  }
+
   /// Whether a response is that to a request which kept something alive.
   public func isKeepAlive(_ response: Message, via: Via) -> Bool {
     match(response, via)?.keepsAlive != nil

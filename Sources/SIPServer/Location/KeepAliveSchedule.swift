@@ -9,7 +9,8 @@ struct KeepAliveSchedule {
     var name: UInt64 = 0
     var generation: UInt32 = 0
     var missed: UInt16 = 0
-    var isWaiting = false
+    /// That of the question which is not answered yet; generation 0 when there is none.
+    var transaction = SlotHandle(index: 0, generation: 0)
     var wasRefused = false
   }
 
@@ -58,11 +59,15 @@ struct KeepAliveSchedule {
     states[Int(handle.index)] = State()
   }
 
-  /// A question is about to be sent; false when the last one is still open.
-  mutating func begin(_ handle: SlotHandle) -> Bool {
-    guard isKnown(handle), !states[Int(handle.index)].isWaiting else { return false }
-    states[Int(handle.index)].isWaiting = true
-    return true
+  /// A question was sent.
+  mutating func asked(_ handle: SlotHandle, by transaction: SlotHandle) {
+    if isKnown(handle) { states[Int(handle.index)].transaction = transaction }
+  }
+
+  /// The transaction of the question that is not answered yet; nil when there is none.
+  func openTransaction(_ handle: SlotHandle) -> SlotHandle? {
+    guard isKnown(handle), states[Int(handle.index)].transaction.generation != 0 else { return nil }
+    return states[Int(handle.index)].transaction
   }
 
   /// The client gave a sign of life.
@@ -76,14 +81,14 @@ struct KeepAliveSchedule {
   mutating func missed(_ handle: SlotHandle) -> Int {
     guard isKnown(handle) else { return 0 }
     let position = Int(handle.index)
-    states[position].isWaiting = false
+    states[position].transaction = SlotHandle(index: 0, generation: 0)
     if states[position].missed < .max { states[position].missed += 1 }
     return Int(states[position].missed)
   }
 
   /// The network says that the client isn't there; returns how often it gave no answer now, and 0 when a question is open, which then fails.
   mutating func refused(_ handle: SlotHandle) -> Int {
-    guard isKnown(handle), !states[Int(handle.index)].isWaiting else { return 0 }
+    guard isKnown(handle), openTransaction(handle) == nil else { return 0 }
     states[Int(handle.index)].wasRefused = true
     return missed(handle)
   }
