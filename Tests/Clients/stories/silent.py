@@ -11,7 +11,7 @@ import servers
 import sip
 from harness import Skipped, check, story
 
-#: Of the block for benchmarks of network devices (RFC 2544).
+#: Of the block that is meant for tests of networks.
 HERE, THERE = "198.18.77.1", "198.18.77.2"
 CLONE_NEWNET = 0x40000000
 LIBC = ctypes.CDLL(None, use_errno=True)
