@@ -139,6 +139,33 @@ struct FlowSuspicionTests {
     node.expectNothingLeft()
   }
 
+  @Test("connections of other workers and epochs with the same number are others")
+  func sameNumber() {
+    let node = TestNode()
+    let (alice, bob) = (node.peer("alice"), node.peer("bob"))
+    guard case .stream(let own) = bob.flow.id else { return }
+    node.register("bob", bob)
+    node.send(node.request("MESSAGE", from: alice), from: alice)
+    node.settle()
+    _ = node.one(by: bob)
+    for (slot, epoch) in [(UInt16(1), own.epoch), (own.slot, own.epoch + 1)] {
+      let flow = StreamFlow(node: own.node, slot: slot, epoch: epoch, connection: own.connection)
+      let other = TestNode.Peer(
+        name: "other",
+        flow: Flow(
+          id: .stream(flow), transport: .tls, listener: 0, local: bob.flow.local, remote: bob.flow.remote,
+          isVerified: false))
+      node.suspect(other)
+      node.close(other)
+      #expect(node.received(by: alice).isEmpty)
+      #expect(!node.core.isSuspect(bob.flow.id))
+    }
+    node.close(bob)
+    node.settle()
+    #expect(TestNode.start(node.one(by: alice)) == "SIP/2.0 480 Temporarily Unavailable")
+    node.expectNothingLeft()
+  }
+
   @Test("a refused datagram peer costs those that wait for it, and nobody else", arguments: [3, 500])
   func refused(others: Int) {
     let node = TestNode { $0.maxTransactions = 10_000 }
