@@ -67,9 +67,10 @@ extension ServerCore {
   private func sendOptions(
     _ handle: SlotHandle, _ entry: OwnedBindings.Entry, _ now: Instant, _ actions: inout ServerActions
   ) {
+    let (uri, flow) = (entry.binding.uri, entry.binding.flow)
+    guard Int(flow.listener) < settings.listeners.count else { return }
     let client = transactions.prepareClient(keepingAlive: handle)
     keepAlives.asked(handle, by: client.handle)
-    let (uri, flow) = (entry.binding.uri, entry.binding.flow)
     let domain = entry.aor[((entry.aor.lastIndex(of: UInt8(ascii: "@")) ?? -1) + 1)...]
     let start = actions.outbox.octets.count
     var output: [UInt8] = []
