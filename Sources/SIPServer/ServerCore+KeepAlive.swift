@@ -78,7 +78,7 @@ extension ServerCore {
     output.append("OPTIONS ")
     output.append(uri.span)
     output.append(" SIP/2.0\r\nVia: SIP/2.0/UDP ")
-    output.append(settings.listeners[Int(flow.listener)].sentBy.span)
+    output += settings.listeners[Int(flow.listener)].sentBy
     output.append(";branch=")
     branchText(client.handle).append(to: &output, hashing: hashing)
     output.append("\r\nMax-Forwards: 70\r\nFrom: <sip:")
