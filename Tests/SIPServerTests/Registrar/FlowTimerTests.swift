@@ -12,7 +12,7 @@ struct FlowTimerTests {
     node.send(
       """
       REGISTER sip:example.test SIP/2.0
-      Via: SIP/2.0/TLS 192.168.0.9;branch=z9hG4bKreg\(sequence)-\(peer.name)
+      Via: SIP/2.0/TLS 192.168.0.9;branch=z9hG4bKreg\(sequence)-\(peer.name);rport
       Max-Forwards: 70
       From: <sip:bob@example.test>;tag=r
       To: <sip:bob@example.test>
