@@ -29,7 +29,8 @@ extension TransportLayer {
   ) -> SendResult {
     if transport == .udp { return sendDatagram(message, to: address, tag) }
     let key = Connection.Key(transport: transport, remote: address, profile: profile, name: name)
-    if let connection = outgoing[key], connection.takesMessages, !connection.hasEnded {
+    // One in doubt is left to itself: a new one finds out sooner whether the peer is there.
+    if let connection = outgoing[key], connection.takesMessages, !connection.hasEnded, !connection.isSuspect {
       return count(connection.enqueue(message, tag: tag))
     }
     let context = clientContexts[profile]

@@ -144,6 +144,33 @@ struct LivenessTests {
   }
 
   @Test(
+    "what goes to an address takes a new connection while the one that is there is in doubt",
+    .enabled(if: PrivateNetwork.isPermitted, "needs the right to make a network namespace"))
+  func anotherConnection() throws {
+    let network = try #require(PrivateNetwork())
+    defer { network.leave() }
+    let (server, client) = (try Bench(), try Bench { $0.acknowledgementTime = .milliseconds(600) })
+    let address = try server.listen(.tcp)
+    #expect(client.send(message("a"), to: address, .tcp) == .accepted)
+    client.turn {
+      try? server.loop.runOnce(until: System.monotonicNow)
+      return server.recorder.messages.count == 1
+    }
+    network.setLoopback(up: false)
+    #expect(client.send(message("b"), to: address, .tcp) == .accepted)
+    client.turn { !client.recorder.suspects.isEmpty }
+    network.setLoopback(up: true)
+    #expect(client.layer.counters.initiated == 1)
+    #expect(client.send(message("c"), to: address, .tcp) == .accepted)
+    #expect(client.layer.counters.initiated == 2)
+    client.turn {
+      try? server.loop.runOnce(until: System.monotonicNow)
+      return server.recorder.messages.count == 3
+    }
+    #expect(Set(server.recorder.texts) == [message("a"), message("b"), message("c")])
+  }
+
+  @Test(
     "a suspect peer that says something is above suspicion at once",
     .enabled(if: PrivateNetwork.isPermitted, "needs the right to make a network namespace"))
   func saysSomething() throws {
