@@ -21,6 +21,8 @@ public final class ServerCore {
   var queryTimers: TimerWheel
   /// What is registered over flows of this worker.
   var owned: OwnedBindings
+  /// When which of them is kept alive.
+  var keepAlives: KeepAliveSchedule
   /// Flows that seem dead though they are not closed.
   var suspects: Set<FlowID> = []
   /// The transactions of REGISTER requests by what they have in common with their copies (RFC 3261 §8.2.2.2); no more than there are
@@ -65,6 +67,7 @@ public final class ServerCore {
     transactions = TransactionLayer(
       identity: identity, settings: settings.timers, hashing: hashing, start: start)
     owned = OwnedBindings(now: unixSeconds)
+    keepAlives = KeepAliveSchedule(start: start)
     contextTimers = TimerWheel(start: start)
     queryTimers = TimerWheel(start: start)
   }
@@ -140,12 +143,14 @@ public final class ServerCore {
     }
     orphanRegistrations(over: .stream(flow))
     authenticator.flowClosed(.stream(flow))
-    transactions.connectionClosed(flow.connection, at: now, outbox: &actions.outbox)
+    suspects.remove(.stream(flow))
+    transactions.connectionClosed(flow, at: now, outbox: &actions.outbox)
     endInput(now, &actions)
   }
 
   /// The system reported that nobody listens at a datagram peer's port.
   public func datagramRefused(_ flow: DatagramFlow, at now: Instant, actions: inout ServerActions) {
+    noteRefusal(flow, &actions)
     transactions.datagramRefused(flow, at: now, outbox: &actions.outbox)
     endInput(now, &actions)
   }
@@ -163,12 +168,13 @@ public final class ServerCore {
 
   /// A message that carried a tag went over a connection that the transport chose or opened.
   public func sent(_ tag: UInt64, over flow: StreamFlow) {
-    if case .client(let handle) = TransactionTag(word: tag) { transactions.sent(handle, over: flow.connection) }
+    if case .client(let handle) = TransactionTag(word: tag) { transactions.sent(handle, over: flow) }
   }
 
   /// Time went on. Does nothing when no timer is due.
   public func deadlineReached(at now: Instant, actions: inout ServerActions) {
     transactions.deadlineReached(at: now, outbox: &actions.outbox)
+    sendKeepAlives(now, &actions)
     while let position = contextTimers.popExpired(now) {
       if let handle = contexts.handle(at: position), let context = contexts[handle] { expire(context, now, &actions) }
     }
@@ -188,7 +194,8 @@ public final class ServerCore {
 
   /// When ``deadlineReached(at:actions:)`` is due; nil when nothing waits.
   public var nextDeadline: Instant? {
-    Self.earlier(transactions.nextDeadline, Self.earlier(contextTimers.nextDeadline, queryTimers.nextDeadline))
+    let waiting = Self.earlier(contextTimers.nextDeadline, queryTimers.nextDeadline)
+    return Self.earlier(Self.earlier(transactions.nextDeadline, keepAlives.nextDeadline), waiting)
   }
 
   private static func earlier(_ left: Instant?, _ right: Instant?) -> Instant? {
@@ -252,9 +259,6 @@ public final class ServerCore {
     queryTimers.cancel(handle.index)
     return query
   }
-
-  /// Whether a flow seems dead.
-  func isSuspect(_ flow: FlowID) -> Bool { !suspects.isEmpty && suspects.contains(flow) }
 
   /// The location service has not answered.
   private func giveUp(_ query: Query, _ now: Instant, _ actions: inout ServerActions) {

@@ -22,6 +22,7 @@ struct OwnedBindings {
   /// By flow and address of record.
   private var index = HashIndex()
   private var heads: [FlowID: UInt32] = [:]
+  private var newcomers: [SlotHandle] = []
   /// When each ends, by the civil clock.
   private var expiries: TimerWheel
 
@@ -76,6 +77,34 @@ struct OwnedBindings {
       removed.append(entry)
     }
     return removed
+  }
+
+  /// A binding by its handle; nil when it is no more.
+  subscript(handle: SlotHandle) -> Entry? { entries[handle] }
+
+  /// Takes out one binding and returns it.
+  mutating func remove(_ handle: SlotHandle) -> Entry? {
+    guard let entry = entries[handle] else { return nil }
+    remove(handle, entry)
+    return entry
+  }
+
+  /// The bindings of a flow.
+  func handles(over flow: FlowID) -> [SlotHandle] {
+    var found: [SlotHandle] = []
+    var position = heads[flow] ?? Self.none
+    while let (handle, entry) = entry(at: position) {
+      found.append(handle)
+      position = entry.next
+    }
+    return found
+  }
+
+  /// Takes the bindings over datagram flows that came up since it was last asked.
+  mutating func takeNewcomers() -> [SlotHandle] {
+    if newcomers.isEmpty { return [] }
+    defer { newcomers.removeAll() }
+    return newcomers
   }
 
   /// What is known of who sends over a flow: the binding of `aor` that hangs on it.
@@ -135,6 +164,7 @@ struct OwnedBindings {
     let handle = entries.insert(entry)
     if let (old, _) = self.entry(at: head) { entries.update(old) { $0.previous = handle.index } }
     heads[flow] = handle.index
+    if case .datagram = flow { newcomers.append(handle) }
     index.insert(hash, handle.index)
     expiries.schedule(handle.index, at: Instant(unixSeconds: binding.expires))
   }

@@ -75,6 +75,9 @@ extension ServerCore {
   /// What a transaction reported.
   func handle(_ event: TransactionLayer.Event, _ now: Instant, _ actions: inout ServerActions) {
     switch event {
+    case .timeout(let client) where client.keepsAlive != nil,
+      .transportFailed(let client) where client.keepsAlive != nil:
+      if let handle = client.keepsAlive { keepAliveMissed(handle, &actions) }
     case .timeout(let client):
       failed(client, with: 408, now, &actions)
     case .transportFailed(let client) where client.isCancel:
@@ -86,6 +89,12 @@ extension ServerCore {
       expire(context, now, &actions)
     case .transportFailed(let client):
       unreached(client, now, &actions)
+    case .flowSuspected(let client):
+      // Should the request arrive after all, its branch is cancelled at the first sign of life.
+      if !client.isCancel, let context = contexts[client.context], client.branch < context.branches.count {
+        context.branches[client.branch].isCancelled = true
+      }
+      handle(.transportFailed(client), now, &actions)
     case .clientEnded(let client):
       guard !client.isCancel, let context = contexts[client.context] else { return }
       context.liveClients -= 1

@@ -48,7 +48,7 @@ extension ServerCore {
       isReliable: target.hop.transport.isReliable, at: now, outbox: &actions.outbox)
   }
 
-  private func branchText(_ handle: SlotHandle) -> Branch {
+  func branchText(_ handle: SlotHandle) -> Branch {
     let identity = transactions.identity
     return Branch(
       node: identity.node, slot: identity.slot, generation: identity.generation, transaction: handle)

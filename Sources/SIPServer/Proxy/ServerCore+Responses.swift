@@ -19,6 +19,7 @@ extension ServerCore {
     case .stray: drop(message)
     case .absorbed: transactions.pool.put(message)
     case .deliver(let client):
+      if let handle = client.keepsAlive { keepAliveAnswered(handle) }
       guard !client.isCancel, let context = contexts[client.context], client.branch < context.branches.count else {
         transactions.pool.put(message)
         return
@@ -27,7 +28,8 @@ extension ServerCore {
     }
   }
 
-  /// RFC 3261 §16.7 step 3: whether a Via is left below ours, which the answer to a CANCEL of our own need not have.
+  /// RFC 3261 §16.7 step 3: whether a Via is left below ours, which the answer to a request of our own need not have: to a CANCEL, and to an
+  /// OPTIONS that keeps a client alive.
   private func isForSomebodyElse(_ message: Message, _ via: Via) -> Bool {
     guard let first = message.value(of: .via), via.range.end == first.end else { return true }
     var count = 0
@@ -37,7 +39,8 @@ extension ServerCore {
     }
     guard count < 2, let cseq = try? message.cseq() else { return true }
     let bytes = message.bytes
-    return bytes.span.extracting(cseq.method.positions).equals("CANCEL")
+    let method = bytes.span.extracting(cseq.method.positions)
+    return method.equals("CANCEL") || method.equals("OPTIONS") && transactions.isKeepAlive(message, via: via)
   }
 
   /// A response that a branch's transaction lets through; takes the message.
