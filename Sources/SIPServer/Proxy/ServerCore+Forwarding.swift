@@ -14,29 +14,43 @@ extension ServerCore {
     var breadth = freeBreadth(context)
     while waiting > 0, breadth > 0 {
       let share = (breadth + waiting - 1) / waiting
-      forward(context, context.targets[context.nextTarget], breadth: share, now, &actions)
-      context.nextTarget += 1
+      forwardNext(context, breadth: share, now, &actions)
       breadth -= share
       waiting -= 1
     }
     scheduleTimerC(context)
   }
 
-  private func forward(
-    _ context: ResponseContext, _ target: ResponseContext.Target, breadth: Int, _ now: Instant,
-    _ actions: inout ServerActions
+  /// Forwards to a target that wasn't among those chosen at first, before those that wait.
+  func forwardAtOnce(
+    _ target: ResponseContext.Target, _ context: ResponseContext, _ now: Instant, _ actions: inout ServerActions
   ) {
+    context.targets.insert(target, at: context.nextTarget)
+    let breadth = freeBreadth(context)
+    // Others may have taken what the failed one had; then it waits for them.
+    guard breadth > 0 else { return }
+    forwardNext(context, breadth: breadth, now, &actions)
+    scheduleTimerC(context)
+  }
+
+  private func forwardNext(
+    _ context: ResponseContext, breadth: Int, _ now: Instant, _ actions: inout ServerActions
+  ) {
+    let position = context.nextTarget
+    let target = context.targets[position]
+    context.nextTarget += 1
     guard let server = transactions.server(context.server) else { return }
     let client = transactions.prepareClient(context: context.handle, branch: context.branches.count)
     let start = actions.outbox.octets.count
     let branch = branchText(client.handle, context.loopCheck)
     append(
       server.request, via: server.via, from: server.source, to: target, branch: branch,
-      breadth: breadth, poppedRoutes: context.poppedRoutes, callerRecord: context.callerRecord, &actions.outbox.octets)
+      breadth: breadth, poppedRoutes: context.poppedRoutes, callerRecord: context.callerRecord,
+      calleeRecord: context.record, &actions.outbox.octets)
     // RFC 3261 §16.6 step 11: Timer C runs for INVITE only.
     context.branches.append(
       ResponseContext.Branch(
-        client: client.handle, isPending: true, isCancelled: false,
+        client: client.handle, target: position, isPending: true, isCancelled: false,
         deadline: context.isInvite ? now + settings.timerC : .distantFuture, breadth: breadth))
     context.pendingCount += 1
     context.liveClients += 1
@@ -46,7 +60,7 @@ extension ServerCore {
       isReliable: target.hop.transport.isReliable, at: now, outbox: &actions.outbox)
   }
 
-  private func branchText(_ handle: SlotHandle, _ loopCheck: UInt32) -> Branch {
+  func branchText(_ handle: SlotHandle, _ loopCheck: UInt32 = 0) -> Branch {
     let identity = transactions.identity
     return Branch(
       node: identity.node, slot: identity.slot, generation: identity.generation, transaction: handle,
@@ -63,19 +77,28 @@ extension ServerCore {
     append(
       request, via: via, from: source, to: ResponseContext.Target(uri: uri, hop: hop, q: 1_000),
       branch: branchText(SlotHandle(index: 1, generation: 1), loopCheck(request)),
-      breadth: incomingBreadth(request) ?? settings.maxBreadth, poppedRoutes: 0, callerRecord: [], &output)
+      breadth: incomingBreadth(request) ?? settings.maxBreadth, poppedRoutes: 0, callerRecord: [], calleeRecord: [],
+      &output)
   }
 
   /// Writes the request as it goes to one target: copied in runs, with the lines that change spliced in.
   func append(
     _ request: Message, via: Via, from source: Flow, to target: ResponseContext.Target, branch: Branch,
-    breadth: Int, poppedRoutes: Int, callerRecord: [UInt8], _ output: inout [UInt8]
+    breadth: Int, poppedRoutes: Int, callerRecord: [UInt8], calleeRecord: [UInt8], _ output: inout [UInt8]
   ) {
     let bytes = request.bytes
     let text = bytes.span
     appendStart(request, text, target, branch, breadth, &output)
-    if settings.recordRoute, request.method.formsDialog, request.tag(of: .to) == nil {
-      appendRecordRoutes(request, source, target, callerRecord, &output)
+    // RFC 6665 §4.3: a subscriber may learn of a dialog by its NOTIFY alone; that its SUBSCRIBE was ours, the token tells.
+    let isRouted = request.tag(of: .to) == nil || request.method == .notify && target.origin == .token
+    if settings.recordRoute, request.method.formsDialog, isRouted {
+      appendRecordRoutes(request, source, target, callerRecord, calleeRecord, &output)
+    }
+    if request.method == .register { appendPath(request, text, source, target, &output) }
+    if !target.route.isEmpty {
+      output.append("Route: ")
+      output.append(target.route.span)
+      output.append("\r\n")
     }
     appendFields(request, text, via, source, breadth, poppedRoutes + (target.lastRoute.isEmpty ? 0 : 1), &output)
     if !target.lastRoute.isEmpty {
@@ -129,27 +152,68 @@ extension ServerCore {
   /// RFC 5658 §3.3): the callee uses the upper one first, the caller the lower.
   private func appendRecordRoutes(
     _ request: Message, _ source: Flow, _ target: ResponseContext.Target, _ callerRecord: [UInt8],
-    _ output: inout [UInt8]
+    _ calleeRecord: [UInt8], _ output: inout [UInt8]
   ) {
     let caller = NextHop(destination: .flow(source.id), transport: source.transport, listener: source.listener)
     let contact = target.uri
     let isSecureThere = contact.count > 5 && contact.span.extracting(0..<5).equalsIgnoringCase("sips:")
-    appendRecordRoute(as: target.hop, leadingTo: caller, callerRecord, isSecure: isSecureThere, &output)
-    keyScratch.removeAll(keepingCapacity: true)
-    let bytes = request.bytes
-    let uri = try? request.requestURI()
-    if let uri, let domain = domain(of: uri, bytes.span, source) { appendKey(uri, domain, bytes.span, &keyScratch) }
-    let callee = keyScratch
-    appendRecordRoute(as: caller, leadingTo: target.hop, callee, isSecure: uri?.scheme == .sips, &output)
+    let callerIdentity = owned.identity(over: source.id, aor: callerRecord.span)
+    appendRecordRoute(
+      as: target.hop, leadingTo: caller, FlowToken.Owner(aor: callerRecord, identity: callerIdentity),
+      isSecure: isSecureThere, &output)
+    var callee = FlowToken.Owner(aor: calleeRecord, identity: target.identity)
+    if target.origin == .token { callee = tokenOwner(request, source) }
+    let isSecureHere = (try? request.requestURI())?.scheme == .sips
+    appendRecordRoute(as: caller, leadingTo: target.hop, callee, isSecure: isSecureHere, &output)
+  }
+
+  /// RFC 5626 §5.1: as the first hop of a registration with somebody else we stay in the way back to the client.
+  private func appendPath(
+    _ request: Message, _ text: Span<UInt8>, _ source: Flow, _ target: ResponseContext.Target, _ output: inout [UInt8]
+  ) {
+    guard !hasPassedProxy(request), supportsPath(request, text) else { return }
+    let client = NextHop(destination: .flow(source.id), transport: source.transport, listener: source.listener)
+    output.append("Path: <sip:")
+    FlowToken.append(
+      client, owner: .unknown, isPath: true, hashing: hashing, scratch: &tokenScratch, sealed: &scratch, to: &output)
+    output.append("@")
+    output += settings.listeners[Int(target.hop.listener)].recordRoute
+    switch target.hop.transport {
+    case .udp: output.append(";lr;ob>\r\n")
+    case .tcp: output.append(";transport=tcp;lr;ob>\r\n")
+    case .tls: output.append(";transport=tls;lr;ob>\r\n")
+    }
+  }
+
+  /// RFC 3327 §5.2, RFC 5626 §4.2.1: whether the client understands Path.
+  private func supportsPath(_ request: Message, _ text: Span<UInt8>) -> Bool {
+    var iterator = ValueIterator(.supported, in: request)
+    while let (tag, _) = iterator.next(text) {
+      let word = text.extracting(tag.positions)
+      if word.equalsIgnoringCase("path") || word.equalsIgnoringCase("outbound") { return true }
+    }
+    return false
+  }
+
+  /// Whether a request came by way of another proxy: it has more than one Via value.
+  func hasPassedProxy(_ request: Message) -> Bool {
+    guard let via = try? request.topVia(), let first = request.value(of: .via) else { return false }
+    if via.range.end < first.end { return true }
+    var count = 0
+    request.forEach(.via) { _, _ in
+      count += 1
+      return count < 2
+    }
+    return count > 1
   }
 
   /// RFC 3261 §16.6 step 4: where the Request-URI is a SIPS URI, so is this; TLS then goes without saying.
   private func appendRecordRoute(
-    as side: NextHop, leadingTo other: NextHop, _ aor: [UInt8], isSecure: Bool, _ output: inout [UInt8]
+    as side: NextHop, leadingTo other: NextHop, _ owner: FlowToken.Owner, isSecure: Bool, _ output: inout [UInt8]
   ) {
     let isSecure = isSecure && side.transport == .tls
     output.append(isSecure ? "Record-Route: <sips:" : "Record-Route: <sip:")
-    FlowToken.append(other, aor: aor.span, hashing: hashing, scratch: &tokenScratch, sealed: &scratch, to: &output)
+    FlowToken.append(other, owner: owner, hashing: hashing, scratch: &tokenScratch, sealed: &scratch, to: &output)
     output.append("@")
     output += settings.listeners[Int(side.listener)].recordRoute
     switch side.transport {
@@ -254,8 +318,18 @@ extension ServerCore {
       drop(inquiry.message)
       return
     }
-    if let token = inquiry.token {
-      if let hop = token.hop ?? nextHop(of: inquiry) { forwardAck(inquiry, hop, nil, &actions) }
+    if let gruu = gruu(of: inquiry, bytes.span), !inquiry.hasBadToken {
+      var key: [UInt8] = []
+      gruu.gruu.appendKey(domain: gruu.domain.name.span, to: &key)
+      ask(open(.ack(inquiry.message, inquiry.flow), now), key: key.span, &actions)
+    } else if inquiry.token != nil {
+      if let hop = tokenHop(of: inquiry) {
+        // Whether the flow is still there is not known before the ACK is sent.
+        let sent = open(.sentAck(inquiry.message, inquiry.flow), until: now + Self.sentAckTime)
+        forwardAck(inquiry, hop, nil, tag: TransactionTag.stateless(sent).word, &actions)
+        return
+      }
+      if let hop = nextHop(of: inquiry) { forwardAck(inquiry, hop, nil, &actions) }
       transactions.pool.put(inquiry.message)
     } else if !inquiry.hasBadToken, !inquiry.hasForeignRoute, inquiry.uri.user != nil,
       let domain = domain(of: inquiry.uri, bytes.span, inquiry.flow)
@@ -272,17 +346,65 @@ extension ServerCore {
   func forwardAck(
     _ message: Message, to bindings: BindingSet?, from flow: Flow, _ now: Instant, _ actions: inout ServerActions
   ) {
-    if let via = try? message.topVia(), let uri = try? message.requestURI(), let binding = bindings?.bindings.first,
-      let hop = nextHop(of: binding)
-    {
-      var inquiry = Inquiry(message: message, flow: flow, via: via, uri: uri)
-      readRoutes(&inquiry)
+    defer { transactions.pool.put(message) }
+    guard let via = try? message.topVia(), let uri = try? message.requestURI() else { return }
+    let bindings = bindings ?? .empty
+    var inquiry = Inquiry(message: message, flow: flow, via: via, uri: uri)
+    readRoutes(&inquiry)
+    let bytes = message.bytes
+    if let gruu = gruu(of: inquiry, bytes.span)?.gruu {
+      forwardAck(inquiry, toGRUU: gruu, bindings, &actions)
+    } else if let token = inquiry.token, let gone = tokenHop(of: inquiry) {
+      let others = bindings.successors(of: token.owner.identity, hashing: hashing)
+      guard let next = others.lazy.compactMap({ self.nextHop(of: $0) }).first(where: { $0.flow != gone.flow }) else {
+        return
+      }
+      forwardAck(inquiry, next, nil, &actions)
+    } else if let binding = bindings.bindings.first, let hop = nextHop(of: binding) {
       forwardAck(inquiry, hop, requestURI(of: binding), &actions)
     }
-    transactions.pool.put(message)
   }
 
-  private func forwardAck(_ inquiry: Inquiry, _ hop: NextHop, _ contact: [UInt8]?, _ actions: inout ServerActions) {
+  /// RFC 5627 §6.1: the ACK goes to the contact that a GRUU means, over the flow of its token if that is one of the instance's.
+  private func forwardAck(
+    _ inquiry: Inquiry, toGRUU gruu: GRUU, _ bindings: BindingSet, _ actions: inout ServerActions
+  ) {
+    let named = tokenHop(of: inquiry)
+    let meant = bindings.bindings.filter { gruu.matches($0) }
+    let binding = meant.first { $0.flow.id == named?.flow } ?? meant.first
+    guard let hop = inquiry.hasForeignRoute ? nextHop(of: inquiry) : binding.flatMap({ nextHop(of: $0) }) ?? named
+    else {
+      return
+    }
+    forwardAck(inquiry, hop, binding.map { requestURI(of: $0) }, &actions)
+  }
+
+  /// The GRUU of ours that the Request-URI of a request is, with its domain.
+  private func gruu(of inquiry: Inquiry, _ text: Span<UInt8>) -> (gruu: GRUU, domain: ServerSettings.Domain)? {
+    guard !inquiry.uri.parameters.isEmpty, let domain = domain(of: inquiry.uri, text, inquiry.flow),
+      case .gruu(let gruu) = GRUU.read(inquiry.uri, in: text, hashing: hashing)
+    else { return nil }
+    return (gruu, domain)
+  }
+
+  /// An ACK over the flow of a token could not be sent: it goes over the flow that the same binding has now.
+  func ackFailed(_ handle: SlotHandle, _ now: Instant, _ actions: inout ServerActions) {
+    guard case .sentAck(let message, let flow) = close(handle) else { return }
+    let owner = tokenOwner(message, flow)
+    guard !owner.aor.isEmpty else {
+      drop(message)
+      return
+    }
+    let query = open(.ack(message, flow), now)
+    ask(query, key: owner.aor.span, &actions)
+  }
+
+  /// How long it may take to turn out that a flow is gone, of another worker perhaps.
+  private static let sentAckTime = Duration.milliseconds(500)
+
+  private func forwardAck(
+    _ inquiry: Inquiry, _ hop: NextHop, _ contact: [UInt8]?, tag: UInt64 = 0, _ actions: inout ServerActions
+  ) {
     let bytes = inquiry.message.bytes
     let target = contact.map { ResponseContext.Target(uri: $0, hop: hop, q: 1_000) } ?? target(of: inquiry, over: hop)
     let start = actions.outbox.octets.count
@@ -296,8 +418,8 @@ extension ServerCore {
       branch: branchText(
         SlotHandle(index: UInt32(truncatingIfNeeded: word), generation: 0), loopCheck(inquiry.message)),
       breadth: incomingBreadth(inquiry.message) ?? settings.maxBreadth,
-      poppedRoutes: inquiry.poppedRoutes, callerRecord: [], &actions.outbox.octets)
-    actions.outbox.transmit(from: start, to: hop.destination, tag: 0)
+      poppedRoutes: inquiry.poppedRoutes, callerRecord: [], calleeRecord: [], &actions.outbox.octets)
+    actions.outbox.transmit(from: start, to: hop.destination, tag: tag)
     statistics.requestsForwarded &+= 1
   }
 

@@ -6,31 +6,50 @@ import Structures
 extension ServerCore {
   // MARK: Route
 
-  /// Finds the Route values at the top that are ours, and what the first of them says. Values behind one that isn't ours don't count.
+  /// Finds the Route values at the top that are ours, and the token that decides. Values behind one that isn't ours don't count.
+  ///
+  /// We write our values in pairs, of which the first that a side uses leads to the other side and the second back to itself. Several pairs in a row
+  /// are those of a request that came here several times by way of somebody who then left the dialog: the last of them leads on.
   func readRoutes(_ inquiry: inout Inquiry) {
     guard inquiry.message.has(.route) else { return }
     let bytes = inquiry.message.bytes
     let text = bytes.span
     var iterator = ValueIterator(.route, in: inquiry.message)
+    var (last, beforeLast) = (ByteRange(0, 0), ByteRange(0, 0))
     while let (value, _) = iterator.next(text) {
       guard let address = try? NameAddress(text, value), isOurRoute(address.uri, text, inquiry.flow) else {
         inquiry.hasForeignRoute = true
-        return
+        break
       }
       inquiry.poppedRoutes += 1
-      guard let user = address.uri.user else { continue }
-      switch inquiry.poppedRoutes {
-      case 1:
-        inquiry.token = token(text.extracting(user.positions))
-        // A short name in front of our host, as some phones write their outbound proxy, is no token.
-        inquiry.hasBadToken = inquiry.token == nil && user.count >= FlowToken.shortest
-      case 2:
-        // Whoever keeps the two values the wrong way round doesn't mean itself.
-        guard let flow = inquiry.token?.hop?.flow, flow == inquiry.flow.id else { continue }
-        inquiry.token = token(text.extracting(user.positions)) ?? inquiry.token
-      default: continue
-      }
+      // A short name in front of our host, as some phones write their outbound proxy, is no token.
+      guard let user = address.uri.user, user.count >= FlowToken.shortest else { continue }
+      inquiry.tokenCount += 1
+      beforeLast = last
+      last = user
     }
+    guard inquiry.tokenCount > 0 else { return }
+    let isPaired = inquiry.tokenCount % 2 == 0
+    inquiry.tokenText = isPaired ? beforeLast : last
+    inquiry.token = token(text.extracting(inquiry.tokenText.positions))
+    inquiry.hasBadToken = inquiry.token == nil
+    // Whoever keeps the two values the wrong way round doesn't mean itself.
+    guard isPaired, let flow = inquiry.token?.hop?.flow, flow == inquiry.flow.id,
+      let other = token(text.extracting(last.positions))
+    else { return }
+    inquiry.token = other
+    inquiry.tokenText = last
+  }
+
+  /// The binding to which the token in the Route of a request led; unknown when it has none.
+  func tokenOwner(_ request: Message, _ flow: Flow) -> FlowToken.Owner {
+    guard let via = try? request.topVia(), let uri = try? request.requestURI() else { return .unknown }
+    var inquiry = Inquiry(message: request, flow: flow, via: via, uri: uri)
+    readRoutes(&inquiry)
+    guard inquiry.token != nil else { return .unknown }
+    let bytes = request.bytes
+    let text = bytes.span.extracting(inquiry.tokenText.positions)
+    return FlowToken(text, withRecord: true, hashing: hashing, scratch: &tokenScratch)?.owner ?? .unknown
   }
 
   /// Reads a token of ours; nil when it isn't one, or names a listener that is no more.
@@ -55,17 +74,25 @@ extension ServerCore {
 
   /// Starts the transaction of a request that is to be forwarded, and finds or asks for its targets.
   func route(_ inquiry: Inquiry, _ now: Instant, _ actions: inout ServerActions) {
-    let message = inquiry.message
-    let bytes = message.bytes
+    let bytes = inquiry.message.bytes
     let text = bytes.span
-    let domain =
-      inquiry.token?.hop == nil && !inquiry.hasForeignRoute ? self.domain(of: inquiry.uri, text, inquiry.flow) : nil
-    let hop = domain == nil ? inquiry.token?.hop ?? nextHop(of: inquiry) : nil
-    guard domain != nil || hop != nil else {
+    let named = tokenHop(of: inquiry)
+    let hasRoute = named != nil || inquiry.hasForeignRoute
+    let domain = domain(of: inquiry.uri, text, inquiry.flow)
+    let gruu = domain == nil ? .none : GRUU.read(inquiry.uri, in: text, hashing: hashing)
+    if gruu == .invalid, !hasRoute {
+      // RFC 5627 §6.1
+      refuse(inquiry, 404, &actions)
+      return
+    }
+    // A GRUU is looked up wherever the request came from and goes to (RFC 5627 §6.1).
+    let lookup = gruu.isOurs || !hasRoute ? domain : nil
+    let hop = lookup == nil || hasRoute ? named ?? nextHop(of: inquiry) : nil
+    guard lookup != nil || hop != nil else {
       refuse(inquiry, 500, "Next Hop Has No Address", &actions)
       return
     }
-    guard let breadth = incomingBreadth(message) else {
+    guard let breadth = incomingBreadth(inquiry.message) else {
       refuse(inquiry, 400, "Malformed Max-Breadth", &actions)
       return
     }
@@ -76,14 +103,37 @@ extension ServerCore {
     }
     let context = begin(inquiry, now, &actions)
     context.breadth = breadth
-    context.loopCheck = loopCheck(message)
-    if let hop {
-      context.targets.append(target(of: inquiry, over: hop))
+    context.loopCheck = loopCheck(inquiry.message)
+    let target = hop.map { self.target(of: inquiry, over: $0, isToken: named != nil) }
+    if let lookup {
+      context.routed = target
+      lookUp(inquiry.uri, lookup, gruu, context, text, now, &actions)
+    } else if let target {
+      context.targets.append(target)
       tryTargets(context, now, &actions)
-    } else if let domain {
-      let query = open(.targets(context: context.handle), now)
-      ask(query, inquiry.uri, domain, text, &actions)
     }
+  }
+
+  /// Asks for the bindings of the address of record that a Request-URI names.
+  private func lookUp(
+    _ uri: SIPURI, _ domain: ServerSettings.Domain, _ gruu: GRUU.Reading, _ context: ResponseContext,
+    _ text: Span<UInt8>, _ now: Instant, _ actions: inout ServerActions
+  ) {
+    if case .gruu(let found) = gruu {
+      context.gruu = found
+      found.appendKey(domain: domain.name.span, to: &context.record)
+    } else {
+      appendKey(uri, domain, text, &context.record)
+    }
+    let record = context.record
+    ask(open(.targets(context: context.handle), now), key: record.span, &actions)
+  }
+
+  /// Where the token of a request leads. RFC 5626 §5.3: a token alone in Route that names the flow of its sender says that the request goes out
+  /// by way of us, not where to.
+  func tokenHop(of inquiry: Inquiry) -> NextHop? {
+    guard let hop = inquiry.token?.hop else { return nil }
+    return inquiry.tokenCount == 1 && hop.flow == inquiry.flow.id ? nil : hop
   }
 
   /// RFC 3261 §16.7: makes the response context and the server transaction; answers an INVITE with 100 at once.
@@ -98,9 +148,23 @@ extension ServerCore {
     server.context = context.handle
     context.isInvite = server.isInvite
     context.poppedRoutes = inquiry.poppedRoutes
-    context.callerRecord.append(inquiry.authenticated.span)
+    noteCaller(of: inquiry, in: context)
     if context.isInvite { respond(server, 100, now, &actions) }
     return context
+  }
+
+  /// Whose flow the request came over, for the token that leads back to it: the user that proved who he is, or whoever is registered over it.
+  private func noteCaller(of inquiry: Inquiry, in context: ResponseContext) {
+    context.callerRecord.append(inquiry.authenticated.span)
+    guard inquiry.authenticated.isEmpty, inquiry.message.method.formsDialog, owned.count > 0 else { return }
+    if let domain = inquiry.fromDomain, let from = try? inquiry.message.from() {
+      let bytes = inquiry.message.bytes
+      appendKey(from.uri, domain, bytes.span, &context.callerRecord)
+      let record = context.callerRecord
+      if owned.identity(over: inquiry.flow.id, aor: record.span) != .none { return }
+      context.callerRecord.removeAll(keepingCapacity: true)
+    }
+    if let only = owned.onlyRecord(over: inquiry.flow.id) { context.callerRecord.append(only.span) }
   }
 
   /// Asks for the contacts of the address of record that a URI names.
@@ -113,6 +177,13 @@ extension ServerCore {
     actions.questions.append(.lookup(query: query.word, key: start..<actions.keys.count))
   }
 
+  /// Asks for the contacts of an address of record.
+  func ask(_ query: SlotHandle, key: Span<UInt8>, _ actions: inout ServerActions) {
+    let start = actions.keys.count
+    actions.keys.append(key)
+    actions.questions.append(.lookup(query: query.word, key: start..<actions.keys.count))
+  }
+
   /// The key of an address of record: `user@domain`, with the domain's own name whatever alias stands in the URI.
   func appendKey(_ uri: SIPURI, _ domain: ServerSettings.Domain, _ text: Span<UInt8>, _ key: inout [UInt8]) {
     if let user = uri.user { text.appendUnescaped(user, to: &key) }
@@ -120,91 +191,7 @@ extension ServerCore {
     key.append(domain.name.span)
   }
 
-  /// The contacts are known: they are the target set (RFC 3261 §16.5), in the order of q.
-  func foundTargets(
-    _ handle: SlotHandle, _ bindings: BindingSet?, _ now: Instant, _ actions: inout ServerActions
-  ) {
-    guard let context = contexts[handle], let server = transactions.server(context.server) else { return }
-    guard !context.isStopped else {
-      completeIfDone(context, now, &actions)
-      return
-    }
-    let request = server.request
-    let bytes = request.bytes
-    guard let uri = try? request.requestURI() else { return }
-    if let bindings {
-      // RFC 5630 §3: a sips request goes by TLS or not at all.
-      let needsTLS = uri.scheme == .sips
-      for binding in bindings.bindings where context.targets.count < settings.maxBranches {
-        guard let hop = nextHop(of: binding), !needsTLS || hop.transport == .tls else { continue }
-        context.targets.append(ResponseContext.Target(uri: requestURI(of: binding), hop: hop, q: binding.q))
-      }
-    }
-    guard context.targets.isEmpty else {
-      tryTargets(context, now, &actions)
-      return
-    }
-    let isKnown = isKnownUser(uri, bytes.span, server.source) || bindings?.bindings.isEmpty == false
-    context.best = .local(status: isKnown ? 480 : 404)
-    completeIfDone(context, now, &actions)
-  }
-
-  private func isKnownUser(_ uri: SIPURI, _ text: Span<UInt8>, _ flow: Flow) -> Bool {
-    guard let domain = domain(of: uri, text, flow) else { return false }
-    scratch.removeAll(keepingCapacity: true)
-    if let user = uri.user { text.appendUnescaped(user, to: &scratch) }
-    let user = scratch
-    var hash: [UInt8] = []
-    for algorithm in HashAlgorithm.allCases
-    where users.appendHA1(domain: domain.name.span, user: user.span, algorithm: algorithm, to: &hash) { return true }
-    return false
-  }
-
   // MARK: Next hops
-
-  /// A contact is reached over the flow that it was registered over, whatever address it claims; only a datagram client that isn't behind
-  /// a NAT at the address that it gave.
-  func nextHop(of binding: Binding) -> NextHop? {
-    let flow = NextHop(
-      destination: .flow(binding.flow.id), transport: binding.flow.transport, listener: binding.flow.listener)
-    if binding.isReachedByFlow { return flow }
-    let contact = binding.uri
-    guard let uri = try? SIPURI(contact.span, ByteRange(0, contact.count)), uri.isSIP else { return nil }
-    // Nobody's contact is this server: such a request would come back here, several for each.
-    guard !settings.isOurs(uri, contact.span, binding.flow) else { return flow }
-    return address(of: uri, contact.span).map { direct($0, binding.flow) } ?? flow
-  }
-
-  /// A datagram peer's address is a flow like that over which it registered: its dialogs are led back to it.
-  private func direct(_ hop: NextHop, _ flow: Flow) -> NextHop {
-    guard case .address(let address, .udp, _) = hop.destination, case .datagram(let datagram) = flow.id,
-      datagram.remote.address.family == address.address.family
-    else { return hop }
-    let peer = DatagramFlow(node: datagram.node, listener: datagram.listener, remote: address)
-    return NextHop(destination: .flow(.datagram(peer)), transport: .udp, listener: datagram.listener)
-  }
-
-  /// RFC 3261 §16.6 step 2: the contact as a Request-URI.
-  func requestURI(of binding: Binding) -> [UInt8] {
-    let contact = binding.uri
-    guard Self.mayBeMoreThanRequestURI(contact.span),
-      let uri = try? SIPURI(contact.span, ByteRange(0, contact.count)), uri.isMoreThanRequestURI(contact.span)
-    else { return contact }
-    var shortened: [UInt8] = []
-    uri.appendRequestURI(contact.span, to: &shortened)
-    return shortened
-  }
-
-  /// False for nearly every contact, so that it isn't read again for each request.
-  private static func mayBeMoreThanRequestURI(_ contact: Span<UInt8>) -> Bool {
-    for index in contact.indices {
-      if contact[index] == UInt8(ascii: "?") { return true }
-      guard contact[index] == UInt8(ascii: ";"), index + 1 < contact.count else { continue }
-      let next = contact[index + 1].lowercased
-      if next == UInt8(ascii: "m") || next == UInt8(ascii: "%") { return true }
-    }
-    return false
-  }
 
   /// RFC 3261 §16.6 step 7: the first Route value that isn't ours, else the Request-URI.
   func nextHop(of inquiry: Inquiry) -> NextHop? {
