@@ -167,7 +167,7 @@ final class ResponseContext {
     challenges.clear()
     isAnswered = false
     isStopped = false
-    cancelReason.removeAll(keepingCapacity: true)
+    cancelReason.clear()
     poppedRoutes = 0
     callerRecord.clear()
     record.clear()
