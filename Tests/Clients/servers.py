@@ -199,6 +199,7 @@ class Apus(Server):
         "sips reaches sips contacts alone: one who registered by sip gets 480, Warning 380": "not yet",
         "sip to a sips contact goes over its TLS connection with sip as the scheme, and nothing else changed": "not yet",
         "a request over 1,300 octets to a UDP contact comes by TCP; where nothing listens, by UDP": "not yet",
+        "a branch that is given up since another took the call learns so from Reason; after 6xx as well": "no Reason",
         "STUN Binding on the UDP ports: the answer names the address that asked, IPv4 and IPv6, amid SIP": "not yet",
         "STUN with an attribute that must be understood gets 420; what isn't a Binding request, nothing": "not yet",
         "identities that a client claims never reach the callee: the one that it proved does, or none": "not yet",
