@@ -88,7 +88,7 @@ def trusted(context):
             caller.expect_final(request)
 
 
-@story("settings", "towards a trusted gateway users carry the identity that they proved, and Privacy: id does not hide it")
+@story("settings", "to a trusted gateway users carry the identity that they proved, and Privacy: id does not hide it")
 def towards_trusted(context):
     gateway = context.agent("gateway", "udp", domain="gateway.test", source="127.0.0.2")
     contact = f'{{ address: "sip:carol@example.test", contact: "sip:g@{gateway.address}" }}'
