@@ -13,26 +13,27 @@ extension ServerCore {
       refuse(inquiry, 482, "Merged Request", &actions)
       return true
     }
-    let bytes = message.bytes
-    guard requiresMore(than: Self.isRegistrarExtension, message, bytes.span) else { return false }
+    guard refusesExtensions(inquiry, &actions) else { return false }
     statistics.registrationsRefused &+= 1
-    refuseExtensions(inquiry, .require, unless: Self.isRegistrarExtension, &actions)
     return true
   }
 
-  /// What a REGISTER may require: Path (RFC 3327 §4), outbound (RFC 5626 §11.4) and GRUU (RFC 5627 §5.1).
-  private static func isRegistrarExtension(_ tag: Span<UInt8>) -> Bool {
-    tag.equalsIgnoringCase("path") || tag.equalsIgnoringCase("outbound") || tag.equalsIgnoringCase("gruu")
-  }
-
-  private func requiresMore(
-    than isKnown: (Span<UInt8>) -> Bool, _ message: Message, _ text: Span<UInt8>
-  ) -> Bool {
-    var tags = ValueIterator(.require, in: message)
+  /// RFC 3261 §8.2.2.3: refuses a request to the server itself that requires what we lack. Returns whether the request was answered.
+  func refusesExtensions(_ inquiry: Inquiry, _ actions: inout ServerActions) -> Bool {
+    let bytes = inquiry.message.bytes
+    let text = bytes.span
+    var tags = ValueIterator(.require, in: inquiry.message)
     while let (tag, _) = tags.next(text) {
-      if !isKnown(text.extracting(tag.positions)) { return true }
+      guard !Self.isExtensionOfOurs(text.extracting(tag.positions)) else { continue }
+      refuseExtensions(inquiry, .require, unless: Self.isExtensionOfOurs, &actions)
+      return true
     }
     return false
+  }
+
+  /// What may be required of us: Path (RFC 3327 §4), outbound (RFC 5626 §11.4) and GRUU (RFC 5627 §5.1).
+  private static func isExtensionOfOurs(_ tag: Span<UInt8>) -> Bool {
+    tag.equalsIgnoringCase("path") || tag.equalsIgnoringCase("outbound") || tag.equalsIgnoringCase("gruu")
   }
 
   /// A REGISTER whose Request-URI is a domain of ours (RFC 3261 §10.3 step 1); its user part, which shouldn't be there, doesn't count.

@@ -109,15 +109,12 @@ extension ServerCore {
 
   /// RFC 3261 §11: what a server says of itself.
   private func answerForUs(_ inquiry: Inquiry, _ actions: inout ServerActions) {
-    if inquiry.message.has(.require) {
-      refuseExtensions(inquiry, .require, &actions)
-      return
-    }
+    if refusesExtensions(inquiry, &actions) { return }
     let start = begin(200, "OK", inquiry, &actions)
     actions.outbox.octets.append("Allow: ")
     actions.outbox.octets.append(Self.allowed)
     actions.outbox.octets.append(
-      "\r\nAccept: */*\r\nAccept-Encoding: identity\r\nAccept-Language: en\r\nSupported: \r\n")
+      "\r\nAccept: */*\r\nAccept-Encoding: identity\r\nAccept-Language: en\r\nSupported: path, outbound, gruu\r\n")
     finish(inquiry, from: start, 200, &actions)
   }
 

@@ -120,16 +120,19 @@ extension TransactionLayer {
 
   /// A datagram peer is known to be away.
   public func datagramRefused(_ flow: DatagramFlow, at now: Instant, outbox: inout Outbox) {
-    var waiting: [ClientTransaction] = []
+    var waiting: [SlotHandle] = []
     clients.forEach { _, client in
       let matches =
         switch client.destination {
         case .flow(let id): id == .datagram(flow)
         case .address(let address, let transport, _): transport == .udp && address == flow.remote
         }
-      if matches, !client.hasResponse { waiting.append(client) }
+      if matches, !client.hasResponse { waiting.append(client.handle) }
     }
-    for client in waiting { fail(client, now, &outbox) }
+    // An INVITE takes its CANCEL along when it ends.
+    for handle in waiting {
+      if let client = clients[handle] { fail(client, now, &outbox) }
+    }
   }
 
   // MARK: Orders
