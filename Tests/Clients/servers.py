@@ -183,14 +183,7 @@ class Server:
 class Apus(Server):
     name = "apus"
     differs = {
-        "outbound": "no Outbound yet", "path": "no Path yet", "gruu": "no GRUU yet", "flows": "a flow that is gone stays so",
-        "SUBSCRIBE makes a dialog: NOTIFY, refresh and end of the subscription follow its route set":
-            "no Record-Route in NOTIFY",
-        "a NOTIFY that comes before the answer to its SUBSCRIBE passes and makes the dialog": "no Record-Route in NOTIFY",
-        "a forked SUBSCRIBE: one 2xx goes back, the NOTIFYs of all make dialogs, each of which can be ended":
-            "no Record-Route in NOTIFY",
         "a forked request that comes back unchanged gets 482; the other branch goes on": "no loop detection yet",
-        "hops of a spiral that took no part by Record-Route are left out of the dialog": "a token is always followed",
         "Max-Breadth is added, divided among branches and used again; with 1, they come one by one or 440":
             "no Max-Breadth yet",
         "a request to one contact keeps its whole Max-Breadth, in and out of a dialog": "no Max-Breadth yet",
@@ -203,7 +196,6 @@ class Apus(Server):
         "identities that a client claims never reach the callee: the one that it proved does, or none": "not yet",
         "claims in the requests of a dialog, and in answers of a callee, go as well": "not yet",
         "Privacy: id: no asserted identity leaves us for a callee, alone or beside other wishes": "not yet",
-        "contacts of gateways that do not register are reached, beside registered ones and by preference": "not yet",
         "a gateway that we trust is not challenged, and what it says of its callers reaches our users": "not yet",
         "to a trusted gateway users carry the identity that they proved, and Privacy: id does not hide it": "not yet",
         "fields that are ours or listed go from what clients send; with assert: no, no identity is added": "not yet",
