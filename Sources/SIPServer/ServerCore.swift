@@ -267,7 +267,11 @@ public final class ServerCore {
     switch query {
     case .targets(let handle):
       guard let context = contexts[handle] else { return }
-      context.best = .local(status: 500)
+      if let routed = context.routed, routed.origin == .token, !context.isStopped {
+        context.targets.append(routed)
+      } else {
+        context.best = .local(status: 500)
+      }
       completeIfDone(context, now, &actions)
     case .successor(let handle, let branch): foundSuccessors(handle, branch, nil, now, &actions)
     case .ack(let message, _): drop(message)

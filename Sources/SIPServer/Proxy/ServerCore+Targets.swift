@@ -83,6 +83,9 @@ extension ServerCore {
     if routed.origin == .token {
       if let same = meant.firstIndex(where: { $0.flow.id == routed.hop.flow }) {
         meant.insert(meant.remove(at: same), at: 0)
+      } else if !meant.contains(where: { BindingIdentity($0, hashing: hashing) == routed.identity }) {
+        // The token is somebody else's: it leads where it leads, and nowhere else.
+        meant = []
       }
       addTargets(meant, to: context, isSecure: isSecure)
       if context.targets.isEmpty { context.targets.append(routed) }
