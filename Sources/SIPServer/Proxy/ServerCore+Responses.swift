@@ -92,6 +92,8 @@ extension ServerCore {
       settle(context, client.branch)
       if status == 408 || status == 430, tryNextFlow(context, client.branch, now, &actions) {
         transactions.pool.put(message)
+      } else if status < 400, follow(message, context, now, &actions) {
+        transactions.pool.put(message)
       } else {
         keepBetter(context, message, via)
       }

@@ -30,7 +30,7 @@ extension ServerCore {
 
   /// RFC 5626 §7: of several bindings of one instance only one is a target at a time; the others wait for it to fail. Flows that seem dead come
   /// last.
-  private func addTargets(_ bindings: [Binding], to context: ResponseContext, isSecure: Bool) {
+  func addTargets(_ bindings: [Binding], to context: ResponseContext, isSecure: Bool) {
     var hasSuspects = false
     for binding in bindings {
       if isSuspect(binding.flow.id) { hasSuspects = true } else { addTarget(binding, to: context, isSecure: isSecure) }
