@@ -70,6 +70,7 @@ struct Resolver {
       detach: DetachMode(rawValue: reader.text(["tls", "detach"]) ?? "") ?? .auto,
       registrar: resolveRegistrar(domains, listen),
       authentication: resolveAuthentication(domains),
+      identity: resolveIdentity(),
       proxy: resolveProxy(),
       limits: resolveLimits(),
       timeouts: resolveTimeouts(),
