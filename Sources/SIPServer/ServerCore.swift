@@ -21,6 +21,8 @@ public final class ServerCore {
   var queryTimers: TimerWheel
   /// Addresses of record registered over each stream connection, to be given up with it.
   var registeredOver: [UInt64: [[UInt8]]] = [:]
+  /// Connections of peers that we trust over which something came.
+  var trustedConnections: Set<StreamFlow> = []
   /// The transactions of REGISTER requests by what they have in common with their copies (RFC 3261 §8.2.2.2); no more than there are
   /// server transactions.
   var registersUnderWay: [UInt64: SlotHandle] = [:]
@@ -68,6 +70,7 @@ public final class ServerCore {
   public func received(_ octets: Span<UInt8>, over flow: Flow, at now: Instant, actions: inout ServerActions) {
     let message = transactions.pool.take()
     message.load(octets, limits: settings.parserLimits)
+    markTrust(message, flow)
     switch message.kind {
     case .request: receivedRequest(message, flow, now, &actions)
     case .response: receivedResponse(message, now, &actions)
@@ -129,6 +132,7 @@ public final class ServerCore {
       actions.questions.append(.remove(aor: aor, flow: .stream(flow)))
     }
     orphanRegistrations(over: .stream(flow))
+    trustedConnections.remove(flow)
     authenticator.flowClosed(.stream(flow))
     transactions.connectionClosed(flow.connection, at: now, outbox: &actions.outbox)
     endInput(now, &actions)

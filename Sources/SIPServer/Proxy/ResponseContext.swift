@@ -16,6 +16,8 @@ final class ResponseContext {
     let q: UInt16
     /// The Request-URI that goes to the end of Route, as a strict router comes next (RFC 3261 §16.6 step 6); else empty.
     var lastRoute: [UInt8] = []
+    /// Whether a registered user of ours is there.
+    var isUser = false
   }
 
   /// One forwarded request.
@@ -71,6 +73,8 @@ final class ResponseContext {
   var poppedRoutes = 0
   /// The caller's own address of record, for the token that leads back to him.
   var callerRecord: [UInt8] = []
+  /// The caller's identity to be asserted, as a value of P-Asserted-Identity; empty when nobody proved it (RFC 3325 §5).
+  var asserted: [UInt8] = []
 
   func reset() {
     targets.removeAll(keepingCapacity: true)
@@ -85,5 +89,6 @@ final class ResponseContext {
     isStopped = false
     poppedRoutes = 0
     callerRecord.removeAll(keepingCapacity: true)
+    asserted.removeAll(keepingCapacity: true)
   }
 }

@@ -24,7 +24,8 @@ extension ServerCore {
     let branch = branchText(client.handle)
     append(
       server.request, via: server.via, from: server.source, to: target, branch: branch,
-      poppedRoutes: context.poppedRoutes, callerRecord: context.callerRecord, &actions.outbox.octets)
+      poppedRoutes: context.poppedRoutes, callerRecord: context.callerRecord, asserted: context.asserted,
+      &actions.outbox.octets)
     // RFC 3261 §16.6 step 11: Timer C runs for INVITE only.
     context.branches.append(
       ResponseContext.Branch(
@@ -59,7 +60,7 @@ extension ServerCore {
   /// Writes the request as it goes to one target: copied in runs, with the lines that change spliced in.
   func append(
     _ request: Message, via: Via, from source: Flow, to target: ResponseContext.Target, branch: Branch,
-    poppedRoutes: Int, callerRecord: [UInt8], _ output: inout [UInt8]
+    poppedRoutes: Int, callerRecord: [UInt8], asserted: [UInt8] = [], _ output: inout [UInt8]
   ) {
     let bytes = request.bytes
     let text = bytes.span
@@ -67,7 +68,12 @@ extension ServerCore {
     if settings.recordRoute, request.method.formsDialog, request.tag(of: .to) == nil {
       appendRecordRoutes(request, source, target, callerRecord, &output)
     }
-    appendFields(request, text, via, source, poppedRoutes + (target.lastRoute.isEmpty ? 0 : 1), &output)
+    var edits = IdentityEdits()
+    if request.names.meets(settings.identity.concerned) {
+      edits = identityEdits(request, to: audience(of: target))
+    }
+    appendFields(request, text, via, source, edits, poppedRoutes + (target.lastRoute.isEmpty ? 0 : 1), &output)
+    if !asserted.isEmpty { appendAsserted(asserted, request, to: audience(of: target), &output) }
     if !target.lastRoute.isEmpty {
       output.append("Route: <")
       output.append(target.lastRoute.span)
@@ -144,7 +150,7 @@ extension ServerCore {
   }
 
   private func appendFields(
-    _ request: Message, _ text: Span<UInt8>, _ via: Via, _ source: Flow, _ poppedRoutes: Int,
+    _ request: Message, _ text: Span<UInt8>, _ via: Via, _ source: Flow, _ edits: IdentityEdits, _ poppedRoutes: Int,
     _ output: inout [UInt8]
   ) {
     var run = request.headersStart
@@ -167,6 +173,8 @@ extension ServerCore {
       case .proxyAuthorization where isForOurRealm(text, field.value):
         output.append(text.extracting(run..<Int(field.start)))
         run = request.end(ofFieldAt: index)
+      case let name where edits.touched.contains(name):
+        run = edits.append(request, text, index, from: run, to: &output)
       default: break
       }
     }

@@ -88,6 +88,7 @@ extension ServerCore {
     context.isInvite = server.isInvite
     context.poppedRoutes = inquiry.poppedRoutes
     context.callerRecord.append(inquiry.authenticated.span)
+    appendIdentity(of: inquiry, to: &context.asserted)
     if context.isInvite { respond(server, 100, now, &actions) }
     return context
   }
@@ -126,7 +127,8 @@ extension ServerCore {
       let needsTLS = uri.scheme == .sips
       for binding in bindings.bindings where context.targets.count < settings.maxBranches {
         guard let hop = nextHop(of: binding), !needsTLS || hop.transport == .tls else { continue }
-        context.targets.append(ResponseContext.Target(uri: requestURI(of: binding), hop: hop, q: binding.q))
+        context.targets.append(
+          ResponseContext.Target(uri: requestURI(of: binding), hop: hop, q: binding.q, isUser: true))
       }
     }
     guard context.targets.isEmpty else {
@@ -138,7 +140,7 @@ extension ServerCore {
     completeIfDone(context, now, &actions)
   }
 
-  private func isKnownUser(_ uri: SIPURI, _ text: Span<UInt8>, _ flow: Flow) -> Bool {
+  func isKnownUser(_ uri: SIPURI, _ text: Span<UInt8>, _ flow: Flow) -> Bool {
     guard let domain = domain(of: uri, text, flow) else { return false }
     scratch.removeAll(keepingCapacity: true)
     if let user = uri.user { text.appendUnescaped(user, to: &scratch) }
