@@ -75,6 +75,8 @@ public struct ServerSettings: Sendable {
   public var registrar = RegistrarSettings()
   /// Whom the server believes, and whom it tells who its users are.
   public var identity = IdentitySettings()
+  /// How clients are kept within reach; nothing is sent unless somebody wants it.
+  public var keepAlive = KeepAliveSettings(interval: .zero)
   /// Contacts that stand in the configuration.
   public var staticContacts = StaticContacts()
 

@@ -33,6 +33,11 @@ extension ServerSettings {
     identity.isShownToUsers = configuration.identity.isShownToUsers
     identity.strip(configuration.identity.stripped.map { Array($0.utf8) })
     maxTransactions = configuration.limits.transactions
+    let wanted = configuration.keepAlive
+    keepAlive = KeepAliveSettings(
+      interval: .seconds(wanted.udpInterval), includesAll: wanted.udpClients == .all,
+      method: wanted.method == .crlf ? .lineBreaks : .options, removeAfter: wanted.removeAfter,
+      flowGrace: .seconds(wanted.flowGrace))
     registrar = RegistrarSettings(
       defaultExpires: Int64(configuration.registrar.defaultExpires),
       minExpires: Int64(configuration.registrar.minExpires), maxExpires: Int64(configuration.registrar.maxExpires),

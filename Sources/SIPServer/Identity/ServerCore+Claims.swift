@@ -60,8 +60,7 @@ extension ServerCore {
 
   /// The address of record of a user who is registered over a flow; nil when there is none.
   func record(over flow: FlowID) -> [UInt8]? {
-    guard case .stream(let stream) = flow else { return nil }
-    return registeredOver[stream.connection]?.first
+    owned.firstRecord(over: flow)
   }
 
   /// The domain for whose realm a request has credentials.

@@ -156,7 +156,7 @@ enum TransactionsTarget {
 
     private func close(_ reader: inout InputReader) {
       switch Peers.flow(reader.number(below: Peers.count)).id {
-      case .stream(let flow): layer.connectionClosed(flow.connection, at: now, outbox: &outbox)
+      case .stream(let flow): layer.connectionClosed(flow, at: now, outbox: &outbox)
       case .datagram(let flow): layer.datagramRefused(flow, at: now, outbox: &outbox)
       }
     }
@@ -175,7 +175,9 @@ enum TransactionsTarget {
       return layer.client(clients[reader.number(below: clients.count)])
     }
 
-    private func stream(_ octet: UInt8) -> UInt64 { 1 << 48 | UInt64(octet % 3) + 1 }
+    private func stream(_ octet: UInt8) -> StreamFlow {
+      StreamFlow(node: 7, slot: 0, epoch: 99, connection: 1 << 48 | UInt64(octet % 3) + 1)
+    }
 
     private func pass(nanoseconds: Int64) throws(Complaint) {
       let end = now.adding(nanoseconds: nanoseconds)
@@ -209,7 +211,7 @@ enum TransactionsTarget {
           try Complaint.unless(ended.insert(TransactionTag.client(client.handle).word).inserted, "it ended twice")
         case .serverEnded(let server):
           try Complaint.unless(ended.insert(TransactionTag.server(server.handle).word).inserted, "it ended twice")
-        case .timeout, .transportFailed: break
+        case .timeout, .transportFailed, .flowSuspected: break
         }
       }
       layer.events.removeAll()
