@@ -94,7 +94,10 @@ extension ServerCore {
     if isRegister, let to = try? inquiry.message.to(), !isProven(to.uri, text) { return false }
     guard let claimed = inquiry.fromDomain else { return true }
     if claimed.name == domain.name, isProven(from, text) { return true }
-    return isAnonymous(from, text) && !isKnownUser(from, text, inquiry.flow)
+    guard isAnonymous(from, text) else { return false }
+    var record: [UInt8] = []
+    appendKey(from, claimed, text, &record)
+    return !isKnownUser(record.span)
   }
 
   private func isProven(_ uri: SIPURI, _ text: Span<UInt8>) -> Bool {

@@ -108,6 +108,12 @@ final class ResponseContext {
   var callerRecord: [UInt8] = []
   /// The caller's identity to be asserted, as a value of P-Asserted-Identity; empty when nobody proved it (RFC 3325 §5).
   var asserted: [UInt8] = []
+  /// The address of record that is called, as it was looked up; empty when none was.
+  var record: [UInt8] = []
+  /// What the Request-URI is, if it is a GRUU of ours.
+  var gruu: GRUU?
+  /// Where Route leads, while a GRUU is looked up.
+  var routed: Target?
 
   func reset() {
     targets.removeAll(keepingCapacity: true)
@@ -125,5 +131,8 @@ final class ResponseContext {
     poppedRoutes = 0
     callerRecord.removeAll(keepingCapacity: true)
     asserted.removeAll(keepingCapacity: true)
+    record.removeAll(keepingCapacity: true)
+    gruu = nil
+    routed = nil
   }
 }
