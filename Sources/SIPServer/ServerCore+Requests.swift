@@ -187,7 +187,7 @@ extension ServerCore {
     statistics.challenges &+= 1
     let status = isRegister ? 401 : 407
     let start = begin(status, StatusCode.reason(status), inquiry, &actions)
-    scratch.removeAll(keepingCapacity: true)
+    scratch.clear()
     let bytes = inquiry.message.bytes
     if let user = claim.uri?.user { bytes.span.appendUnescaped(user, to: &scratch) } else { scratch += claim.user }
     let user = scratch

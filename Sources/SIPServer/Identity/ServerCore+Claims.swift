@@ -101,7 +101,7 @@ extension ServerCore {
   }
 
   private func isProven(_ uri: SIPURI, _ text: Span<UInt8>) -> Bool {
-    scratch.removeAll(keepingCapacity: true)
+    scratch.clear()
     if let user = uri.user { text.appendUnescaped(user, to: &scratch) }
     return scratch == authenticator.user
   }

@@ -135,7 +135,7 @@ extension ServerCore {
       guard let uri = (try? NameAddress(text, value))?.uri, uri.isSIP,
         let domain = settings.domain(text.extracting(uri.host.positions))
       else { continue }
-      scratch.removeAll(keepingCapacity: true)
+      scratch.clear()
       appendKey(uri, domain, text, &scratch)
       if scratch == inquiry.authenticated { return uri }
     }
