@@ -122,6 +122,9 @@ public final class Message {
   /// The names of the fields that the message has.
   public var names: NameSet { layout.names }
 
+  /// Whether the message has just one field of a name.
+  public func hasOne(_ name: HeaderName) -> Bool { has(name) && layout.isOnly(name) }
+
   /// Position behind a header line and its CRLF.
   public func end(ofFieldAt index: Int) -> Int { layout.end(ofFieldAt: index) }
 

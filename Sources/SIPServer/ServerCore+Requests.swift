@@ -69,6 +69,11 @@ extension ServerCore {
       refuse(inquiry, 483, &actions)
       return
     }
+    // RFC 3261 §16.3 step 4, RFC 5393 §4.2.2
+    if hasLooped(inquiry) {
+      refuse(inquiry, 482, &actions)
+      return
+    }
     // RFC 3261 §16.3 step 5
     guard meetsPrivacy(inquiry, &actions) else { return }
     readRoutes(&inquiry)
