@@ -239,6 +239,8 @@ extension ServerCore {
     var run = request.headersStart
     var routesToDrop = poppedRoutes
     var isTopVia = true
+    let touched = edits.touched
+    let isTouched = !touched.isEmpty
     let fields = request.fields
     for index in fields.indices {
       let field = fields[index]
@@ -261,7 +263,7 @@ extension ServerCore {
       case .proxyAuthorization where isForOurRealm(text, field.value):
         output.append(text.extracting(run..<Int(field.start)))
         run = request.end(ofFieldAt: index)
-      case let name where edits.touched.contains(name):
+      case let name where isTouched && touched.contains(name):
         run = edits.append(request, text, index, from: run, to: &output)
       default: break
       }
