@@ -141,9 +141,7 @@ extension ServerCore {
       return false
     }
     inquiry.fromDomain = domain(of: from.uri, text, inquiry.flow)
-    // A request within a dialog that carries a token which we gave to this dialog's parties needs no further proof.
-    // So does one with a token of a Path: who registered by way of us wants to be reached by whoever was told (RFC 3327 §5.1).
-    if let token = inquiry.token, token.isPath || message.tag(of: .to) != nil { return true }
+    if isLetThrough(inquiry) { return true }
     var claim = inquiry.fromDomain.map { Claim(domain: $0, uri: from.uri) }
     if isRegister, let to = try? message.to() {
       if let domain = domain(of: to.uri, text, inquiry.flow) { claim = Claim(domain: domain, uri: to.uri) }

@@ -22,11 +22,11 @@ struct IdentityEdits {
   /// Nothing changes.
   init() {}
 
-  /// Leaves out all fields of some names; `others` are those that `names` has as `other`.
-  mutating func drop(_ names: NameSet, others: [[UInt8]] = []) {
-    touched.formUnion(names)
-    if !others.isEmpty { self.others = others }
-  }
+  /// Leaves out all fields of some names; of those that are `other`, only those named by ``drop(others:)``.
+  mutating func drop(_ names: NameSet) { touched.formUnion(names) }
+
+  /// Leaves out fields with names, in small letters, that ``SIPMessage/HeaderName`` doesn't have.
+  mutating func drop(others: [[UInt8]]) { self.others = others }
 
   /// RFC 3323 §5: `id` is done, so it goes from Privacy; when no other wish is left, the field goes, and with it what a next proxy would have to
   /// understand for its sake.

@@ -13,11 +13,7 @@ public struct IdentitySettings: Sendable {
   private(set) var stripped: NameSet = [.assertedIdentity, .assertedService, .remotePartyID, .own]
   /// Those of them that ``SIPMessage/HeaderName`` doesn't have.
   private(set) var strippedOthers: [[UInt8]] = []
-  /// Names of the fields that are looked at on the way to the next hop because of what they claim: most messages have none of them.
-  private(set) var claiming: NameSet = [
-    .assertedIdentity, .assertedService, .remotePartyID, .own, .preferredIdentity,
-  ]
-  /// The same and Privacy.
+  /// Names of all fields that are looked at on the way to the next hop: most messages have none of them.
   private(set) var concerned: NameSet = [
     .assertedIdentity, .assertedService, .remotePartyID, .own, .preferredIdentity, .privacy,
   ]
@@ -32,7 +28,6 @@ public struct IdentitySettings: Sendable {
       if known == .other { strippedOthers.append(name) }
       stripped.insert(known)
     }
-    claiming.formUnion(stripped)
     concerned.formUnion(stripped)
   }
 

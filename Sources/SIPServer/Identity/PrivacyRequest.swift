@@ -24,8 +24,17 @@ struct PrivacyRequest: OptionSet {
 
   /// What the Privacy fields of a message ask for.
   init(_ message: Message) {
-    var all: PrivacyRequest = []
+    guard let first = message.value(of: .privacy) else {
+      self = []
+      return
+    }
     let bytes = message.bytes
+    // Most often this is all.
+    if message.hasOne(.privacy), bytes.span.extracting(first.positions).equalsIgnoringCase("none") {
+      self = .none
+      return
+    }
+    var all: PrivacyRequest = []
     message.forEach(.privacy) { _, line in
       var values = Values(line)
       while let value = values.next(bytes.span) { all.insert(Self.one(bytes.span.extracting(value.positions))) }

@@ -45,12 +45,12 @@ extension ServerCore {
   /// What changes in a message that has fields which ``IdentitySettings/concerned`` names.
   func identityEdits(_ message: Message, to audience: IdentityEdits.Audience) -> IdentityEdits {
     var edits = IdentityEdits()
-    if isPlainlyOpen(message) { return edits }
     // RFC 3325 §6: this is for the first proxy alone.
     edits.drop([.preferredIdentity])
     if !message.isTrusted {
       // RFC 3325 §5, RFC 3324 §4.4: what strangers assert must not be passed on.
-      edits.drop(settings.identity.stripped, others: settings.identity.strippedOthers)
+      edits.drop(settings.identity.stripped)
+      if settings.identity.stripped.contains(.other) { edits.drop(others: settings.identity.strippedOthers) }
     }
     if audience == .trusted { return edits }
     edits.drop([.assertedService, .own])
@@ -62,15 +62,6 @@ extension ServerCore {
     }
     if privacy.contains(.id) { edits.serveID(privacy) }
     return edits
-  }
-
-  /// Whether `Privacy: none` is all that a message says: that is frequent, and changes nothing.
-  private func isPlainlyOpen(_ message: Message) -> Bool {
-    guard !message.names.meets(settings.identity.claiming), message.hasOne(.privacy),
-      let wish = message.value(of: .privacy)
-    else { return false }
-    let bytes = message.bytes
-    return bytes.span.extracting(wish.positions).equalsIgnoringCase("none")
   }
 
   /// RFC 3325 §7: whether somebody outside of the trust domain is told the asserted identity of a message.
