@@ -25,6 +25,8 @@ public final class ServerCore {
   var keepAlives: KeepAliveSchedule
   /// Flows that seem dead though they are not closed.
   var suspects: Set<FlowID> = []
+  /// Connections of peers that we trust over which something came.
+  var trustedConnections: Set<StreamFlow> = []
   /// The transactions of REGISTER requests by what they have in common with their copies (RFC 3261 §8.2.2.2); no more than there are
   /// server transactions.
   var registersUnderWay: [UInt64: SlotHandle] = [:]
@@ -81,6 +83,7 @@ public final class ServerCore {
   public func received(_ octets: Span<UInt8>, over flow: Flow, at now: Instant, actions: inout ServerActions) {
     let message = transactions.pool.take()
     message.load(octets, limits: settings.parserLimits)
+    markTrust(message, flow)
     switch message.kind {
     case .request: receivedRequest(message, flow, now, &actions)
     case .response: receivedResponse(message, now, &actions)
@@ -146,6 +149,7 @@ public final class ServerCore {
       actions.questions.append(.remove(aor: entry.aor, flow: .stream(flow)))
     }
     orphanRegistrations(over: .stream(flow))
+    trustedConnections.remove(flow)
     authenticator.flowClosed(.stream(flow))
     if transactions.serverCount > 0 { closedConnections.insert(flow.connection) }
     suspects.remove(.stream(flow))

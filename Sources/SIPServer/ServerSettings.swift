@@ -81,6 +81,8 @@ public struct ServerSettings: Sendable {
   public var maxTransactions = 100_000
   /// What the registrar grants.
   public var registrar = RegistrarSettings()
+  /// Whom the server believes, and whom it tells who its users are.
+  public var identity = IdentitySettings()
   /// How clients are kept within reach; nothing is sent unless somebody wants it.
   public var keepAlive = KeepAliveSettings(interval: .zero)
   /// Contacts that stand in the configuration.
@@ -97,6 +99,7 @@ public struct ServerSettings: Sendable {
 extension ServerSettings {
   /// The domain that a host names, by its name or an alias; nil when it is none of ours.
   func domain(_ host: Span<UInt8>) -> Domain? {
+    let host = host.extracting(0..<Self.nameLength(host))
     for domain in domains {
       if host.equalsIgnoringCase(domain.name.span) { return domain }
       for alias in domain.aliases where host.equalsIgnoringCase(alias.span) { return domain }
@@ -104,9 +107,16 @@ extension ServerSettings {
     return nil
   }
 
+  /// RFC 3261 §25.1: a dot may end a host name; it is the same without it.
+  private static func nameLength(_ host: Span<UInt8>) -> Int {
+    host.count > 1 && host[host.count - 1] == UInt8(ascii: ".") ? host.count - 1 : host.count
+  }
+
   /// Whether host and port mean this node: a name of ours, with a port that we listen on or none.
   func isOurs(_ uri: SIPURI, _ text: Span<UInt8>, _ flow: Flow) -> Bool {
-    let host = text.extracting(uri.host.positions)
+    let positions = uri.host.positions
+    let host = text.extracting(
+      positions.lowerBound..<positions.lowerBound + Self.nameLength(text.extracting(positions)))
     var known = false
     for name in hosts where host.equalsIgnoringCase(name.span) { known = true }
     if !known, let address = uri.address(in: text) {

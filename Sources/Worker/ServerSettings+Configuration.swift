@@ -30,6 +30,10 @@ extension ServerSettings {
     authenticationRequired = configuration.authentication.isRequired
     algorithms = AlgorithmList(configuration.authentication.algorithms.map(\.hash))
     nonceLifetime = configuration.authentication.nonceLifetime
+    identity.trusted = configuration.identity.trusted
+    identity.isAsserted = configuration.identity.isAsserted
+    identity.isShownToUsers = configuration.identity.isShownToUsers
+    identity.strip(configuration.identity.stripped.map { Array($0.utf8) })
     maxTransactions = configuration.limits.transactions
     let wanted = configuration.keepAlive
     keepAlive = KeepAliveSettings(

@@ -117,6 +117,9 @@ struct OwnedBindings {
     return found.flatMap { entry(at: $0)?.1.identity } ?? .none
   }
 
+  /// One of the addresses of record that are registered over a flow; nil when there is none.
+  func firstRecord(over flow: FlowID) -> [UInt8]? { entry(at: heads[flow] ?? Self.none)?.1.aor }
+
   /// The address of record that is registered over a flow, if it is only one.
   func onlyRecord(over flow: FlowID) -> [UInt8]? {
     guard let first = entry(at: heads[flow] ?? Self.none)?.1 else { return nil }

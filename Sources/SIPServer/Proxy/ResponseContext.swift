@@ -59,6 +59,15 @@ final class ResponseContext {
     /// Where it goes when ``hop`` can't be reached.
     var fallback: NextHop? { detour?.fallback }
 
+    /// Whether a registered user of ours is there.
+    var isUser: Bool {
+      switch origin {
+      case .binding, .successor: true
+      case .token: identity != .none
+      case .address: false
+      }
+    }
+
     /// The same target with another preference; it is nobody's binding any more, as it isn't one of whom was called.
     func with(q: UInt16) -> Target {
       Target(
@@ -154,6 +163,8 @@ final class ResponseContext {
   var loopCheck: UInt32 = 0
   /// The caller's own address of record, for the token that leads back to him.
   var callerRecord: [UInt8] = []
+  /// The caller's identity to be asserted, as a value of P-Asserted-Identity; empty when nobody proved it (RFC 3325 §5).
+  var asserted: [UInt8] = []
   /// The address of record that is called, as it was looked up; empty when none was.
   var record: [UInt8] = []
   /// Further ones that a 3xx named.
@@ -180,6 +191,7 @@ final class ResponseContext {
     poppedRoutes = 0
     callerRecord.clear()
     record.clear()
+    asserted.clear()
     redirectedTo.clear()
     gruu = nil
     routed = nil

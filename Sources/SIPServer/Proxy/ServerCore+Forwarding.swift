@@ -46,7 +46,7 @@ extension ServerCore {
     append(
       server.request, via: server.via, from: server.source, to: target, branch: branch,
       breadth: breadth, poppedRoutes: context.poppedRoutes, callerRecord: context.callerRecord,
-      calleeRecord: context.record, &actions.outbox.octets)
+      calleeRecord: context.record, asserted: context.asserted, &actions.outbox.octets)
     // RFC 3261 §16.6 step 11: Timer C runs for INVITE only.
     context.branches.append(
       ResponseContext.Branch(
@@ -84,7 +84,8 @@ extension ServerCore {
   /// Writes the request as it goes to one target: copied in runs, with the lines that change spliced in.
   func append(
     _ request: Message, via: Via, from source: Flow, to target: ResponseContext.Target, branch: Branch,
-    breadth: Int, poppedRoutes: Int, callerRecord: [UInt8], calleeRecord: [UInt8], _ output: inout [UInt8]
+    breadth: Int, poppedRoutes: Int, callerRecord: [UInt8], calleeRecord: [UInt8], asserted: [UInt8] = [],
+    _ output: inout [UInt8]
   ) {
     let bytes = request.bytes
     let text = bytes.span
@@ -101,8 +102,13 @@ extension ServerCore {
       output.append(target.route.span)
       output.append("\r\n")
     }
+    var edits = IdentityEdits()
+    if request.names.meets(settings.identity.concerned) {
+      edits = identityEdits(request, to: audience(of: target))
+    }
     let hasLastRoute = target.isDetoured && !target.lastRoute.isEmpty
-    appendFields(request, text, via, source, breadth, poppedRoutes + (hasLastRoute ? 1 : 0), &output)
+    appendFields(request, text, via, source, edits, breadth, poppedRoutes + (hasLastRoute ? 1 : 0), &output)
+    if !asserted.isEmpty { appendAsserted(asserted, request, to: audience(of: target), &output) }
     if hasLastRoute {
       output.append("Route: <")
       output.append(target.lastRoute.span)
@@ -226,12 +232,14 @@ extension ServerCore {
   }
 
   private func appendFields(
-    _ request: Message, _ text: Span<UInt8>, _ via: Via, _ source: Flow, _ breadth: Int, _ poppedRoutes: Int,
+    _ request: Message, _ text: Span<UInt8>, _ via: Via, _ source: Flow, _ edits: IdentityEdits, _ breadth: Int,
+    _ poppedRoutes: Int,
     _ output: inout [UInt8]
   ) {
     var run = request.headersStart
     var routesToDrop = poppedRoutes
     var isTopVia = true
+    let touched = edits.touched
     let fields = request.fields
     for index in fields.indices {
       let field = fields[index]
@@ -254,6 +262,8 @@ extension ServerCore {
       case .proxyAuthorization where isForOurRealm(text, field.value):
         output.append(text.extracting(run..<Int(field.start)))
         run = request.end(ofFieldAt: index)
+      case let name where touched.contains(name):
+        run = edits.append(request, text, index, from: run, to: &output)
       default: break
       }
     }

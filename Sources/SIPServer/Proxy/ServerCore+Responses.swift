@@ -239,6 +239,10 @@ extension ServerCore {
     let bytes = message.bytes
     let text = bytes.span
     let field = message.fields[index]
+    var edits = IdentityEdits()
+    if message.names.meets(settings.identity.concerned) {
+      edits = identityEdits(message, to: audience(of: server, context))
+    }
     actions.outbox.octets.append("SIP/2.0 ")
     actions.outbox.octets.append(decimal: UInt64(message.status))
     actions.outbox.octets.append(" ")
@@ -248,11 +252,13 @@ extension ServerCore {
       // More values stand on the line: the first goes with its comma.
       var rest = Int(via.range.end)
       while rest < Int(field.value.end), text[rest] != UInt8(ascii: ",") { rest += 1 }
-      actions.outbox.octets.append(text.extracting(message.headersStart..<Int(field.value.start)))
-      actions.outbox.octets.append(text.extracting(min(rest + 1, Int(field.value.end))..<message.headersEnd))
+      edits.appendHeader(message, text, message.headersStart..<Int(field.value.start), to: &actions.outbox.octets)
+      edits.appendHeader(
+        message, text, min(rest + 1, Int(field.value.end))..<message.headersEnd, to: &actions.outbox.octets)
     } else {
-      actions.outbox.octets.append(text.extracting(message.headersStart..<Int(field.start)))
-      actions.outbox.octets.append(text.extracting(message.end(ofFieldAt: index)..<message.headersEnd))
+      edits.appendHeader(message, text, message.headersStart..<Int(field.start), to: &actions.outbox.octets)
+      edits.appendHeader(
+        message, text, message.end(ofFieldAt: index)..<message.headersEnd, to: &actions.outbox.octets)
     }
     if message.status == 401 || message.status == 407 { actions.outbox.octets += context.challenges }
     if !message.has(.contentLength) {

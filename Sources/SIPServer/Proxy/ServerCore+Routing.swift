@@ -174,6 +174,7 @@ extension ServerCore {
     context.isInvite = server.isInvite
     context.poppedRoutes = inquiry.poppedRoutes
     noteCaller(of: inquiry, in: context)
+    appendIdentity(of: inquiry, to: &context.asserted)
     if context.isInvite { respond(server, 100, now, &actions) }
     return context
   }

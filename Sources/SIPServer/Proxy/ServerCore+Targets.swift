@@ -109,7 +109,7 @@ extension ServerCore {
   }
 
   /// Whether the users have the user of an address of record, given as its key.
-  private func isKnownUser(_ record: Span<UInt8>) -> Bool {
+  func isKnownUser(_ record: Span<UInt8>) -> Bool {
     guard let at = record.indices.last(where: { record[$0] == UInt8(ascii: "@") }) else { return false }
     let (user, domain) = (record.extracting(0..<at), record.extracting(at + 1..<record.count))
     var hash: [UInt8] = []
