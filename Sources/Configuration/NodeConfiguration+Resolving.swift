@@ -68,7 +68,7 @@ struct Resolver {
       tlsServer: server,
       tlsClient: resolveClientProfiles(),
       detach: DetachMode(rawValue: reader.text(["tls", "detach"]) ?? "") ?? .auto,
-      registrar: resolveRegistrar(),
+      registrar: resolveRegistrar(domains, listen),
       authentication: resolveAuthentication(domains),
       proxy: resolveProxy(),
       limits: resolveLimits(),
@@ -113,13 +113,17 @@ struct Resolver {
     }
   }
 
-  private mutating func resolveRegistrar() -> NodeConfiguration.Registrar {
+  private mutating func resolveRegistrar(
+    _ domains: [NodeConfiguration.Domain], _ listen: [NodeConfiguration.Listener]
+  ) -> NodeConfiguration.Registrar {
     let registrar = NodeConfiguration.Registrar(
       defaultExpires: reader.number(["registrar", "default_expires"]),
       minExpires: reader.number(["registrar", "min_expires"]),
       maxExpires: reader.number(["registrar", "max_expires"]),
       maxContacts: reader.number(["registrar", "max_contacts"]),
-      expiresSpread: reader.number(["registrar", "expires_spread"]))
+      expiresSpread: reader.number(["registrar", "expires_spread"]),
+      flowTimer: reader.number(["registrar", "flow_timer"]),
+      tellsServiceRoute: reader.boolean(["registrar", "service_route"]), contacts: resolveContacts(domains, listen))
     if registrar.defaultExpires < registrar.minExpires {
       failFirstGiven(
         [["registrar", "default_expires"], ["registrar", "min_expires"]],

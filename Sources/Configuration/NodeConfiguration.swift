@@ -105,6 +105,32 @@ extension NodeConfiguration {
     public var maxContacts: Int
     /// Percent, 0 to 50, by which granted times are shortened at random.
     public var expiresSpread: Int
+    /// How often clients are told to show life on their connection (RFC 5626 §6); 0: they are told nothing.
+    public var flowTimer: Int
+    /// Whether clients are told to send their requests by way of the cluster (RFC 3608 §6.3).
+    public var tellsServiceRoute: Bool
+    /// Contacts that don't register, in the order of the file.
+    public var contacts: [StaticContact]
+  }
+
+  /// A contact of a user that stands in the file.
+  public struct StaticContact: Sendable, Equatable {
+    /// The user, with escapes undone.
+    public var user: [UInt8]
+    /// The name of the domain.
+    public var domain: String
+    /// The contact, a SIP or SIPS URI.
+    public var uri: [UInt8]
+    /// The preference in thousandths, 0 to 1,000.
+    public var q: UInt16
+
+    /// A contact.
+    public init(user: [UInt8], domain: String, uri: [UInt8], q: UInt16 = 1_000) {
+      self.user = user
+      self.domain = domain
+      self.uri = uri
+      self.q = q
+    }
   }
 
   /// Who must prove who they are, and how.

@@ -125,6 +125,10 @@ public enum TextRule: Sendable, Equatable {
   case tlsVersion
   /// Any printable text without `"` and `\`.
   case quotable
+  /// A SIP or SIPS URI without password and header part.
+  case uri
+  /// A number from 0 to 1 with at most three digits behind the point.
+  case preference
   /// Any text but an empty one.
   case any
 }

@@ -63,7 +63,7 @@ struct SettingsReader {
   /// The path as an error names it: `listen[0].address`, `tls.server.default.certificate`.
   static func name(of path: [String]) -> String {
     path.enumerated().reduce(into: "") { text, part in
-      if part.offset == 1, path[0] == "listen" {
+      if SettingsSchema.root[Array(path[..<part.offset])]?.children["[]"] != nil {
         text += "[\(part.element)]"
       } else {
         text += text.isEmpty ? part.element : ".\(part.element)"
@@ -263,7 +263,12 @@ extension SettingsReader {
     for (index, item) in items.enumerated() {
       let place = path + ["\(index)"]
       members[path, default: []].append(("\(index)", item.position))
-      if case .scalar = item { read(item, at: place + [short]) } else { readSection(item, below, place) }
+      if case .scalar = item {
+        read(item, at: place + [short])
+        checkRequired(below, place, item.position, [short])
+      } else {
+        readSection(item, below, place)
+      }
     }
   }
 

@@ -166,6 +166,32 @@ public enum SettingsTable {
       "The percentage by which granted times are shortened at random, so that clients that came at once do not come "
         + "back at once."),
     Setting(
+      "registrar.flow_timer", .seconds(20...3_600, zero: "clients are told nothing"), default: .written("120"),
+      reload: .live,
+      "How often clients are told to send a keep-alive over the TLS or TCP connection that they register over by RFC "
+        + "5626 (Flow-Timer). A connection that stays silent for longer, and some grace, counts as dead."),
+    Setting(
+      "registrar.service_route", .boolean, default: .written("yes"), reload: .live,
+      "Whether clients are told at registration to send their requests by way of this cluster (Service-Route, RFC "
+        + "3608): cluster.name with the port and transport that they registered over."),
+    Setting(
+      "registrar.contacts", .items(short: "address"), reload: .newWorkers,
+      example: "[{ address: \"sip:100@example.test\", contact: \"sip:100@192.0.2.7\" }]",
+      "Contacts of gateways and others that do not register: a list of maps with the settings below. They are reached "
+        + "like registered ones, beside those, and may be several for one address."),
+    Setting(
+      "registrar.contacts[].address", .text(.uri), default: .required, reload: .newWorkers,
+      example: "\"sip:100@example.test\"",
+      "The address that is called: a user of one of the domains."),
+    Setting(
+      "registrar.contacts[].contact", .text(.uri), default: .required, reload: .newWorkers,
+      example: "\"sip:100@192.0.2.7:5060;transport=tcp\"",
+      "Where its calls go."),
+    Setting(
+      "registrar.contacts[].q", .text(.preference), default: .written("1"), reload: .newWorkers,
+      "The preference among the contacts of the address, 1 the highest: higher ones are tried first, equal ones at "
+        + "once."),
+    Setting(
       "authentication.required", .boolean, default: .written("yes"), reload: .live,
       "Whether requests that claim to be from one of our domains must prove it by digest (RFC 3261 §22). Without it "
         + "everyone who reaches a listener can be anyone."),

@@ -31,6 +31,12 @@ extension TextRule {
       let isPlain = text.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F && $0 != 0x22 && $0 != 0x5C }
       guard !text.isEmpty, isPlain else { throw refusal(of: text) }
       return text
+    case .uri:
+      guard SIPAddress(text) != nil else { throw refusal(of: text) }
+      return text
+    case .preference:
+      guard Self.readPreference(text) != nil else { throw refusal(of: text) }
+      return text
     case .any:
       guard !text.isEmpty else { throw ValueProblem(problem: "the text is empty", remedy: "give one or drop the key") }
       return text
@@ -48,6 +54,8 @@ extension TextRule {
     case .algorithm: "a digest algorithm"
     case .tlsVersion: "a TLS version"
     case .quotable: "a text without quotes and backslashes"
+    case .uri: "a SIP or SIPS URI"
+    case .preference: "a number from 0 to 1 with at most three digits behind the point"
     case .any: "a text"
     }
   }
@@ -58,6 +66,7 @@ extension TextRule {
       case .listener: "write transport:address:port, such as tls:0.0.0.0:5061, tcp:[::1]:5060 or udp:192.0.2.1"
       case .algorithm: "give MD5, SHA-256 or SHA-512-256"
       case .tlsVersion: "give TLSv1.2 or TLSv1.3"
+      case .uri: "write sip:user@host, with :port and ;transport=tcp where they are needed"
       default: "give \(noun)"
       }
     return ValueProblem(problem: "'\(text)' is not \(noun)", remedy: remedy)

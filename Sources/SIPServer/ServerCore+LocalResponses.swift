@@ -32,13 +32,19 @@ extension ServerCore {
   }
 
   /// RFC 3261 §8.2.2.3, §16.3 step 5: 420 with the option tags of a header field in Unsupported; takes the message.
-  func refuseExtensions(_ inquiry: Inquiry, _ header: HeaderName, _ actions: inout ServerActions) {
+  ///
+  /// Those are left out that `isKnown` knows.
+  func refuseExtensions(
+    _ inquiry: Inquiry, _ header: HeaderName, unless isKnown: (Span<UInt8>) -> Bool = { _ in false },
+    _ actions: inout ServerActions
+  ) {
     let start = begin(420, "Bad Extension", inquiry, &actions)
     let bytes = inquiry.message.bytes
     actions.outbox.octets.append("Unsupported: ")
     var iterator = ValueIterator(header, in: inquiry.message)
     var isFirst = true
     while let (tag, _) = iterator.next(bytes.span) {
+      if isKnown(bytes.span.extracting(tag.positions)) { continue }
       if !isFirst { actions.outbox.octets.append(", ") }
       isFirst = false
       actions.outbox.octets.append(bytes.span.extracting(tag.positions))

@@ -4,22 +4,47 @@ import Structures
 
 /// REGISTER (RFC 3261 §10.3): the checks before and the answer after what `Registrar/` and `Location/` do.
 extension ServerCore {
+  /// What is refused whoever asks: a request that came before on another way (RFC 3261 §8.2.2.2), and one that requires what we lack
+  /// (RFC 3261 §10.3 step 2). Returns whether the request was answered.
+  func refusesRegister(_ inquiry: Inquiry, _ actions: inout ServerActions) -> Bool {
+    let message = inquiry.message
+    if message.tag(of: .to) == nil, registersUnderWay[localTag(message)] != nil {
+      statistics.registrationsRefused &+= 1
+      refuse(inquiry, 482, "Merged Request", &actions)
+      return true
+    }
+    let bytes = message.bytes
+    guard requiresMore(than: Self.isRegistrarExtension, message, bytes.span) else { return false }
+    statistics.registrationsRefused &+= 1
+    refuseExtensions(inquiry, .require, unless: Self.isRegistrarExtension, &actions)
+    return true
+  }
+
+  /// What a REGISTER may require: Path (RFC 3327 §4), outbound (RFC 5626 §11.4) and GRUU (RFC 5627 §5.1).
+  private static func isRegistrarExtension(_ tag: Span<UInt8>) -> Bool {
+    tag.equalsIgnoringCase("path") || tag.equalsIgnoringCase("outbound") || tag.equalsIgnoringCase("gruu")
+  }
+
+  private func requiresMore(
+    than isKnown: (Span<UInt8>) -> Bool, _ message: Message, _ text: Span<UInt8>
+  ) -> Bool {
+    var tags = ValueIterator(.require, in: message)
+    while let (tag, _) = tags.next(text) {
+      if !isKnown(text.extracting(tag.positions)) { return true }
+    }
+    return false
+  }
+
   /// A REGISTER whose Request-URI is a domain of ours (RFC 3261 §10.3 step 1); its user part, which shouldn't be there, doesn't count.
   func receivedRegister(_ inquiry: Inquiry, _ now: Instant, _ actions: inout ServerActions) {
     let message = inquiry.message
-    // RFC 3261 §10.3 step 2
-    if message.has(.require) {
-      refuseExtensions(inquiry, .require, &actions)
-      return
-    }
     let bytes = message.bytes
     guard let to = try? message.to(), to.uri.isSIP else {
       statistics.registrationsRefused &+= 1
       refuse(inquiry, 400, "To Is No SIP URI", &actions)
       return
     }
-    // RFC 3261 §10.3 step 5
-    guard let domain = domain(of: to.uri, bytes.span, inquiry.flow) else {
+    guard let domain = registeringDomain(to.uri, inquiry, bytes.span) else {
       statistics.registrationsRefused &+= 1
       refuse(inquiry, 404, &actions)
       return
@@ -28,9 +53,11 @@ extension ServerCore {
       message, flow: inquiry.flow, settings: settings.registrar, random: hashing.randomWord())
     do {
       let update = try request.update(domain: domain.name.span, now: unixSeconds)
+      try checkContacts(of: update, domain)
       let server = transactions.startServer(
         message, via: inquiry.via, from: inquiry.flow,
         respondingTo: responseDestination(message, inquiry.via, inquiry.flow), at: now)
+      registersUnderWay[localTag(message)] = server.handle
       let query = open(.registration(server: server.handle, update), now)
       actions.questions.append(.update(query: query.word, update))
     } catch {
@@ -38,6 +65,37 @@ extension ServerCore {
       let start = begin(error.status, error.reason, inquiry, &actions)
       error.appendHeaders(to: &actions.outbox.octets)
       finish(inquiry, from: start, error.status, &actions)
+    }
+  }
+
+  /// RFC 3261 §10.3 step 5: the domain of the address of record, which is the one that the Request-URI names; a Request-URI that names the
+  /// node itself, as many phones write it, serves for all domains.
+  private func registeringDomain(
+    _ to: SIPURI, _ inquiry: Inquiry, _ text: Span<UInt8>
+  ) -> ServerSettings.Domain? {
+    guard let domain = domain(of: to, text, inquiry.flow) else { return nil }
+    let named = settings.domain(text.extracting(inquiry.uri.host.positions))
+    return named == nil || named?.name == domain.name ? domain : nil
+  }
+
+  /// RFC 5627 §5.1: the contact of an instance is a SIP URI, and neither its address of record nor a GRUU of that.
+  private func checkContacts(
+    of update: RegistrationUpdate, _ domain: ServerSettings.Domain
+  ) throws(RegistrationRefusal) {
+    guard case .change(let contacts) = update.operation else { return }
+    for contact in contacts where contact.instance != nil && contact.duration > 0 {
+      let octets = contact.uri
+      guard let uri = try? SIPURI(octets.span, ByteRange(0, octets.count)), uri.isSIP else { throw .unusableContact }
+      guard uri.port == nil, settings.domain(octets.span.extracting(uri.host.positions))?.name == domain.name else {
+        continue
+      }
+      var key: [UInt8] = []
+      if case .gruu(let gruu) = GRUU.read(uri, in: octets.span, hashing: hashing) {
+        gruu.appendKey(domain: domain.name.span, to: &key)
+      } else {
+        appendKey(uri, domain, octets.span, &key)
+      }
+      if key == update.aor { throw .unusableContact }
     }
   }
 
@@ -54,9 +112,7 @@ extension ServerCore {
       toTag: localTag(server.request), into: &actions.outbox.octets)
     if case .done(let bindings, _) = outcome {
       statistics.registrationsAccepted &+= 1
-      bindings.appendContacts(now: unixSeconds, to: &actions.outbox.octets)
-      // RFC 3261 §10.3 step 8
-      DateHeader.append(unixSeconds: unixSeconds, to: &actions.outbox.octets)
+      appendFields(of: bindings, update, server.request, server.source, &actions.outbox.octets)
     } else {
       statistics.registrationsRefused &+= 1
     }
@@ -65,9 +121,56 @@ extension ServerCore {
     transactions.respond(server, status: outcome.status, from: start, at: now, outbox: &actions.outbox)
   }
 
+  /// What a 200 to REGISTER says beside what every answer does.
+  private func appendFields(
+    of bindings: BindingSet, _ update: RegistrationUpdate, _ request: Message, _ source: Flow, _ output: inout [UInt8]
+  ) {
+    bindings.appendContacts(
+      now: unixSeconds, gruusOf: request.lists("gruu", in: .supported) ? update.aor : nil, hashing: hashing, to: &output
+    )
+    // RFC 5626 §6
+    if update.registersFlow, request.lists("outbound", in: .supported) {
+      output.append("Require: outbound\r\n")
+      if update.isDirect, source.transport.isReliable, settings.registrar.flowTimer > 0 {
+        output.append("Flow-Timer: ")
+        output.append(decimal: UInt64(settings.registrar.flowTimer))
+        output.append("\r\n")
+      }
+    }
+    // RFC 3327 §5.3
+    if !update.path.isEmpty {
+      output.append("Path: ")
+      output += update.path
+      output.append("\r\n")
+    }
+    if settings.registrar.serviceRoute { appendServiceRoute(request, source, &output) }
+    // RFC 3261 §10.3 step 8
+    DateHeader.append(unixSeconds: unixSeconds, to: &output)
+  }
+
+  /// RFC 3608 §6.3: this server, as the client reached it. RFC 5630 §5.2: a SIPS route for who registers by SIPS alone.
+  private func appendServiceRoute(_ request: Message, _ source: Flow, _ output: inout [UInt8]) {
+    let index = Int(source.listener)
+    guard index < settings.listeners.count else { return }
+    let isSecure = source.transport == .tls && (try? request.requestURI())?.scheme == .sips
+    output.append(isSecure ? "Service-Route: <sips:" : "Service-Route: <sip:")
+    output += settings.listeners[index].recordRoute
+    switch source.transport {
+    case .udp: output.append(";lr>\r\n")
+    case .tcp: output.append(";transport=tcp;lr>\r\n")
+    case .tls: output.append(isSecure ? ";lr>\r\n" : ";transport=tls;lr>\r\n")
+    }
+  }
+
+  /// The transaction of a REGISTER has ended: from now on the same request would be a new one.
+  func forgetRegister(_ server: ServerTransaction) {
+    let tag = localTag(server.request)
+    if registersUnderWay[tag] == server.handle { registersUnderWay[tag] = nil }
+  }
+
   /// Remembers which addresses of record hang on a connection, so that they are given up with it.
   private func noteFlow(of update: RegistrationUpdate, _ bindings: BindingSet) {
-    guard case .stream(let flow) = update.flow.id else { return }
+    guard update.isDirect, case .stream(let flow) = update.flow.id else { return }
     let isBound = bindings.bindings.contains { $0.flow.id == update.flow.id }
     var records = registeredOver[flow.connection] ?? []
     let known = records.firstIndex(of: update.aor)

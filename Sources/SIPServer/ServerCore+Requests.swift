@@ -83,6 +83,7 @@ extension ServerCore {
       return
     }
     let isRegister = staysHere && inquiry.message.method == .register
+    if isRegister, refusesRegister(inquiry, &actions) { return }
     guard authorize(&inquiry, isRegister: isRegister, &actions) else { return }
     if isRegister {
       receivedRegister(inquiry, now, &actions)

@@ -21,6 +21,9 @@ public final class ServerCore {
   var queryTimers: TimerWheel
   /// Addresses of record registered over each stream connection, to be given up with it.
   var registeredOver: [UInt64: [[UInt8]]] = [:]
+  /// The transactions of REGISTER requests by what they have in common with their copies (RFC 3261 §8.2.2.2); no more than there are
+  /// server transactions.
+  var registersUnderWay: [UInt64: SlotHandle] = [:]
   var scratch: [UInt8] = []
   var tokenScratch: [UInt8] = []
   var keyScratch: [UInt8] = []
@@ -190,7 +193,7 @@ public final class ServerCore {
       clientTransactions: transactions.clientCount, serverTransactions: transactions.serverCount,
       contexts: contexts.count, timers: transactions.timerCount + contextTimers.count + queryTimers.count,
       queries: queries.count,
-      messages: transactions.pool.outstanding, connections: registeredOver.count,
+      messages: transactions.pool.outstanding, connections: registeredOver.count, registers: registersUnderWay.count,
       strayResponses: transactions.strayResponses)
   }
 
@@ -210,6 +213,8 @@ public final class ServerCore {
     public let messages: Int
     /// Connections over which somebody is registered.
     public let connections: Int
+    /// REGISTER requests whose copies would be known.
+    public let registers: Int
     /// Responses that matched nothing.
     public let strayResponses: UInt64
   }

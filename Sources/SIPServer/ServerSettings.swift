@@ -73,6 +73,8 @@ public struct ServerSettings: Sendable {
   public var maxTransactions = 100_000
   /// What the registrar grants.
   public var registrar = RegistrarSettings()
+  /// Contacts that stand in the configuration.
+  public var staticContacts = StaticContacts()
 
   /// Settings with the defaults of ``ServerSettings`` for everything but who we are.
   public init(domains: [Domain], listeners: [Listener], hosts: [[UInt8]]) {

@@ -32,7 +32,12 @@ extension ServerSettings {
     registrar = RegistrarSettings(
       defaultExpires: Int64(configuration.registrar.defaultExpires),
       minExpires: Int64(configuration.registrar.minExpires), maxExpires: Int64(configuration.registrar.maxExpires),
-      maxContacts: configuration.registrar.maxContacts, expiresSpread: Int64(configuration.registrar.expiresSpread))
+      maxContacts: configuration.registrar.maxContacts, expiresSpread: Int64(configuration.registrar.expiresSpread),
+      flowTimer: Int64(configuration.registrar.flowTimer), serviceRoute: configuration.registrar.tellsServiceRoute)
+    for contact in configuration.registrar.contacts {
+      staticContacts.add(
+        StaticContact(uri: contact.uri, q: contact.q), to: contact.user + Array("@\(contact.domain)".utf8))
+    }
   }
 
   private static func listener(

@@ -17,7 +17,9 @@ struct NodeConfigurationTests {
     #expect(made.stateDirectory == "/var/lib/apus")
     #expect(
       made.registrar
-        == .init(defaultExpires: 3600, minExpires: 60, maxExpires: 86400, maxContacts: 10, expiresSpread: 10))
+        == .init(
+          defaultExpires: 3600, minExpires: 60, maxExpires: 86400, maxContacts: 10, expiresSpread: 10, flowTimer: 120,
+          tellsServiceRoute: true, contacts: []))
     #expect(made.authentication.isRequired)
     #expect(made.authentication.algorithms == [.md5, .sha256])
     #expect(made.authentication.nonceLifetime == .seconds(300))

@@ -168,6 +168,7 @@ final class TestNode {
     #expect(holdings.contexts == 0, sourceLocation: location)
     #expect(holdings.timers == 0, sourceLocation: location)
     #expect(holdings.queries == 0, sourceLocation: location)
+    #expect(holdings.registers == 0, sourceLocation: location)
     #expect(holdings.messages == 0, sourceLocation: location)
   }
 
@@ -341,7 +342,7 @@ final class TestNode {
   ) {
     branches += 1
     let request = """
-      REGISTER sip:example.test SIP/2.0
+      REGISTER \(contact?.hasPrefix("sips:") == true ? "sips" : "sip"):example.test SIP/2.0
       Via: SIP/2.0/\("\(peer.flow.transport)".uppercased()) \(peer.flow.remote);branch=z9hG4bKreg\(branches)
       Max-Forwards: 70
       From: <sip:\(user)@example.test>;tag=r\(branches)
@@ -377,28 +378,36 @@ struct SplitMix: RandomNumberGenerator {
   }
 }
 
-/// Users by name, all in the one domain; their HA1 is made at once.
+/// Users by name, in all domains unless one is named; their HA1 is made at once.
 final class TestUsers: UserDirectory {
   private var hashes: [String: [UInt8]] = [:]
   var offered: [String: AlgorithmList] = [:]
 
   /// Users with their passwords.
   init(_ passwords: [String: String] = [:]) {
+    for (user, password) in passwords { add(user, name: user, realm: "example.test", password) }
+  }
+
+  /// Adds a user of one domain.
+  func add(_ user: String, domain: String, realm: String, _ password: String) {
+    add(user, name: "\(user)@\(domain)", realm: realm, password)
+  }
+
+  private func add(_ user: String, name: String, realm: String, _ password: String) {
     let hashing = TestHashing()
-    for (user, password) in passwords {
-      for algorithm in HashAlgorithm.allCases {
-        let secret = Array("\(user):example.test:\(password)".utf8)
-        var hash: [UInt8] = []
-        hashing.appendHash(algorithm, secret.span, to: &hash)
-        var text: [UInt8] = []
-        text.append(hexadecimal: hash.span)
-        hashes["\(user) \(algorithm)"] = text
-      }
+    for algorithm in HashAlgorithm.allCases {
+      let secret = Array("\(user):\(realm):\(password)".utf8)
+      var hash: [UInt8] = []
+      hashing.appendHash(algorithm, secret.span, to: &hash)
+      var text: [UInt8] = []
+      text.append(hexadecimal: hash.span)
+      hashes["\(name) \(algorithm)"] = text
     }
   }
 
   func appendHA1(domain: Span<UInt8>, user: Span<UInt8>, algorithm: HashAlgorithm, to output: inout [UInt8]) -> Bool {
-    guard let hash = hashes["\(user.text) \(algorithm)"] else { return false }
+    let ofDomain = hashes["\(user.text)@\(domain.text) \(algorithm)"]
+    guard let hash = ofDomain ?? hashes["\(user.text) \(algorithm)"] else { return false }
     output += hash
     return true
   }

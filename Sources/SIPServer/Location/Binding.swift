@@ -17,14 +17,21 @@ public struct Binding: Sendable, Equatable {
   public var callID: [UInt8]
   /// CSeq number of the request that wrote the binding last.
   public var cseq: UInt32
-  /// The instance, `+sip.instance` without its quotes (RFC 5626 §4.1); nil when none was given.
+  /// The instance, `+sip.instance` without quotes and angle brackets, in a form in which equal names have equal octets (RFC 5626 §4.1);
+  /// nil when none was given.
   public var instance: [UInt8]?
-  /// `reg-id` (RFC 5626 §4.2); nil when none was given.
+  /// `reg-id` (RFC 5626 §4.2): then the binding is known by instance and reg-id, whatever its URI is (RFC 5626 §6). Nil when none was given
+  /// or it doesn't count.
   public var regID: UInt32?
+  /// What the temporary GRUUs of the instance have in common that are valid now; the same in all bindings of the instance, and never that of
+  /// another (RFC 5627 §5.1). Means nothing without an instance.
+  public var gruuEra: UInt64
   /// The Path values joined by commas, to be a Route (RFC 3327 §5.3); empty when there were none.
   public var path: [UInt8]
   /// The flow over which it was registered.
   public var flow: Flow
+  /// Whether the client itself is at the other end of ``flow``, not a proxy: then the binding ends with the flow.
+  public var isDirect: Bool
   /// Whether requests go over ``flow``, whatever address the URI claims; else to the address in the URI.
   ///
   /// Always false for a URI that is neither SIP nor SIPS: such a contact is enumerated, but no SIP request can be sent to it.
@@ -37,7 +44,8 @@ public struct Binding: Sendable, Equatable {
   /// Whether both lead a request to the same place in the same order: all but what a mere refresh changes.
   func isSameTarget(as other: Binding) -> Bool {
     uri == other.uri && parameters == other.parameters && q == other.q && isQGiven == other.isQGiven
-      && instance == other.instance && regID == other.regID && path == other.path && flow == other.flow
+      && instance == other.instance && regID == other.regID && gruuEra == other.gruuEra
+      && path == other.path && flow == other.flow && isDirect == other.isDirect
       && isReachedByFlow == other.isReachedByFlow
   }
 }

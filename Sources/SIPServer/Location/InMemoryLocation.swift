@@ -49,11 +49,12 @@ public struct InMemoryLocation {
   }
 
   /// Removes the bindings of an address of record whose stored flow still is `flow`, and no others: the client may have registered
-  /// again elsewhere. Returns how many were removed.
+  /// again elsewhere, and a client behind a proxy is not gone with that proxy's connection (``Binding/isDirect``). Returns how many were
+  /// removed.
   @discardableResult
   public mutating func remove(aor: Span<UInt8>, flow: FlowID) -> Int {
     guard let position = find(aor), let set = set(at: position) else { return 0 }
-    let rest = set.bindings.filter { $0.flow.id != flow }
+    let rest = set.bindings.filter { $0.flow.id != flow || !$0.isDirect }
     if rest.count < set.count { store(rest.isEmpty ? .empty : BindingSet(rest), at: position) }
     return set.count - rest.count
   }

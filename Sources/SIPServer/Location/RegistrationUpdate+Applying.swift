@@ -22,12 +22,13 @@ extension RegistrationUpdate {
   private func change(_ contacts: [ContactChange], _ live: BindingSet) -> UpdateOutcome {
     var draft = Draft(live.bindings)
     for contact in contacts {
-      let found = draft.find(contact.uri)
+      let found = draft.find(contact)
       // The order of requests is that against bindings of earlier requests: a contact that the same request gives twice is
       // taken in turn, the later word counts.
       if let found, !draft.isWritten[found], !isInOrder(draft.bindings[found]) { return .outOfOrder }
       if contact.duration > 0 {
-        draft.put(binding(contact), at: found)
+        let era = era(of: contact, &draft)
+        draft.put(binding(contact, era), at: found)
       } else if let found {
         draft.remove(at: found)
       }
@@ -44,12 +45,26 @@ extension RegistrationUpdate {
     binding.callID != callID || cseq > binding.cseq
   }
 
-  private func binding(_ contact: ContactChange) -> Binding {
+  /// The era of temporary GRUUs that a contact is written with: that of its instance, unless the instance has none or begins a new one by
+  /// another Call-ID (RFC 5627 §5.1); then all its bindings do.
+  private func era(of contact: ContactChange, _ draft: inout Draft) -> UInt64 {
+    guard let instance = contact.instance else { return 0 }
+    let new = gruuSeed &+ UInt64(draft.writtenCount)
+    let previous = draft.latest(of: instance, regID: contact.regID)
+    if let previous, previous.callID != callID {
+      draft.beginEra(new, of: instance)
+      return new
+    }
+    return (previous ?? draft.latest(of: instance, regID: nil))?.gruuEra ?? new
+  }
+
+  private func binding(_ contact: ContactChange, _ era: UInt64) -> Binding {
     let (end, overflow) = now.addingReportingOverflow(contact.duration)
     return Binding(
       uri: contact.uri, parameters: contact.parameters, q: contact.q ?? 1_000, isQGiven: contact.q != nil,
       expires: overflow ? .max : end, callID: callID, cseq: cseq, instance: contact.instance, regID: contact.regID,
-      path: path, flow: flow, isReachedByFlow: contact.isReachedByFlow, userAgent: userAgent, registeredAt: now)
+      gruuEra: era, path: path, flow: flow, isDirect: isDirect, isReachedByFlow: contact.isReachedByFlow,
+      userAgent: userAgent, registeredAt: now)
   }
 }
 
@@ -58,35 +73,54 @@ private struct Draft {
   private(set) var bindings: [Binding]
   /// Which of them this update wrote.
   private(set) var isWritten: [Bool]
-  /// Their URIs read once; nil for one that can't be (it matches by its octets alone).
-  private var uris: [SIPURI?]
+  /// Their URIs read once, a SIPS one as the SIP one that it also stands for; nil for one that can't be read (it matches by its octets alone).
+  private var uris: [ComparableURI?]
+  /// How many times this update wrote.
+  private(set) var writtenCount = 0
 
   init(_ bindings: [Binding]) {
     self.bindings = bindings
     isWritten = Array(repeating: false, count: bindings.count)
-    uris = bindings.map { Self.read($0.uri) }
+    uris = bindings.map { ComparableURI($0.uri) }
+  }
+
+  /// The binding that a contact means: one with reg-id is known by instance and reg-id alone (RFC 5626 §6), all others by their address.
+  func find(_ contact: RegistrationUpdate.ContactChange) -> Int? {
+    guard contact.regID != nil else { return find(contact.uri) }
+    return bindings.firstIndex { $0.regID == contact.regID && $0.instance == contact.instance }
   }
 
   /// The binding of a contact address (RFC 3261 §19.1.4): the one written alike, else the first equivalent one.
   ///
   /// Equivalence isn't transitive, and a URI that gives a parameter twice isn't even equivalent to itself: what is written alike
   /// comes first.
-  func find(_ uri: [UInt8]) -> Int? {
-    if let same = bindings.firstIndex(where: { $0.uri == uri }) { return same }
-    guard let wanted = Self.read(uri) else { return nil }
-    for (index, other) in uris.enumerated() {
-      guard let other else { continue }
-      let stored = bindings[index].uri
-      if SIPURI.areEquivalent(wanted, in: uri.span, other, in: stored.span) { return index }
+  private func find(_ uri: [UInt8]) -> Int? {
+    let known = bindings.indices.lazy.filter { bindings[$0].regID == nil }
+    if let same = known.first(where: { bindings[$0].uri == uri }) { return same }
+    guard let wanted = ComparableURI(uri) else { return nil }
+    return known.first { uris[$0]?.isEquivalent(to: wanted) ?? false }
+  }
+
+  /// The binding of an instance, and with a reg-id of that, which was written last; nil when it has none.
+  func latest(of instance: [UInt8], regID: UInt32?) -> Binding? {
+    var latest: Binding?
+    for binding in bindings where binding.instance == instance && (regID == nil || binding.regID == regID) {
+      if latest.map({ $0.registeredAt < binding.registeredAt }) ?? true { latest = binding }
     }
-    return nil
+    return latest
+  }
+
+  /// Ends all temporary GRUUs of an instance.
+  mutating func beginEra(_ era: UInt64, of instance: [UInt8]) {
+    for index in bindings.indices where bindings[index].instance == instance { bindings[index].gruuEra = era }
   }
 
   mutating func put(_ binding: Binding, at position: Int?) {
     if let position { remove(at: position) }
     bindings.append(binding)
     isWritten.append(true)
-    uris.append(Self.read(binding.uri))
+    writtenCount += 1
+    uris.append(ComparableURI(binding.uri))
   }
 
   mutating func remove(at position: Int) {
@@ -100,8 +134,23 @@ private struct Draft {
     let pairs = zip(bindings, isWritten)
     return pairs.filter { $0.1 }.map { $0.0 } + pairs.filter { !$0.1 }.map { $0.0 }
   }
+}
 
-  private static func read(_ uri: [UInt8]) -> SIPURI? {
-    try? SIPURI(uri.span, ByteRange(0, uri.count))
+/// A contact URI for comparison. RFC 5630 §5.1.1.1: a SIPS contact and the SIP contact that differs from it by the scheme alone replace one
+/// another, which RFC 3261 §19.1.4 by itself would keep apart.
+private struct ComparableURI {
+  private let octets: [UInt8]
+  private let uri: SIPURI
+
+  init?(_ written: [UInt8]) {
+    var octets = written
+    if octets.count > 5, octets.span.extracting(0..<5).equalsIgnoringCase("sips:") { octets.remove(at: 3) }
+    guard let uri = try? SIPURI(octets.span, ByteRange(0, octets.count)) else { return nil }
+    self.octets = octets
+    self.uri = uri
+  }
+
+  func isEquivalent(to other: ComparableURI) -> Bool {
+    SIPURI.areEquivalent(uri, in: octets.span, other.uri, in: other.octets.span)
   }
 }

@@ -56,29 +56,41 @@ public struct RegistrationUpdate: Sendable, Equatable {
   public var cseq: UInt32
   /// The flow over which the request came.
   public var flow: Flow
+  /// See ``Binding/isDirect``.
+  public var isDirect: Bool
   /// See ``Binding/path``.
   public var path: [UInt8]
   /// See ``Binding/userAgent``.
   public var userAgent: [UInt8]
   /// How many bindings the address of record may have.
   public var maxContacts: Int
+  /// A number that no other update has: where an era of temporary GRUUs begins, it is named by it (``Binding/gruuEra``).
+  public var gruuSeed: UInt64
   /// When the request came, in Unix seconds.
   public var now: Int64
 
   /// An update from its parts.
   public init(
-    aor: [UInt8], operation: Operation, callID: [UInt8], cseq: UInt32, flow: Flow, path: [UInt8] = [],
-    userAgent: [UInt8] = [], maxContacts: Int, now: Int64
+    aor: [UInt8], operation: Operation, callID: [UInt8], cseq: UInt32, flow: Flow, isDirect: Bool = true,
+    path: [UInt8] = [], userAgent: [UInt8] = [], maxContacts: Int, gruuSeed: UInt64 = 0, now: Int64
   ) {
     self.aor = aor
     self.operation = operation
     self.callID = callID
     self.cseq = cseq
     self.flow = flow
+    self.isDirect = isDirect
     self.path = path
     self.userAgent = userAgent
     self.maxContacts = maxContacts
+    self.gruuSeed = gruuSeed
     self.now = now
+  }
+
+  /// Whether a contact has a reg-id that counts: then the answer may require outbound (RFC 5626 §6).
+  var registersFlow: Bool {
+    guard case .change(let contacts) = operation else { return false }
+    return contacts.contains { $0.regID != nil }
   }
 }
 

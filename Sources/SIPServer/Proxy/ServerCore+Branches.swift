@@ -96,6 +96,7 @@ extension ServerCore {
       context.liveClients -= 1
       releaseIfOver(context)
     case .serverEnded(let server):
+      if server.request.method == .register { forgetRegister(server) }
       guard let context = contexts[server.context] else { return }
       context.isServerEnded = true
       releaseIfOver(context)

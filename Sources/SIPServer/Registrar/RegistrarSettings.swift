@@ -10,17 +10,23 @@ public struct RegistrarSettings: Sendable, Equatable {
   public var maxContacts: Int
   /// Percent, 0 to 50, by which granted times are shortened at random, so that clients that registered together don't refresh together.
   public var expiresSpread: Int64
+  /// How often, in seconds, clients are told to show life on their connection (RFC 5626 §6); 0: they are told nothing.
+  public var flowTimer: Int64
+  /// Whether clients are told to send their requests by way of this server (RFC 3608 §6.3).
+  public var serviceRoute: Bool
 
   /// The settings; the defaults are those of the configuration.
   public init(
     defaultExpires: Int64 = 3_600, minExpires: Int64 = 60, maxExpires: Int64 = 0, maxContacts: Int = 10,
-    expiresSpread: Int64 = 10
+    expiresSpread: Int64 = 10, flowTimer: Int64 = 120, serviceRoute: Bool = true
   ) {
     self.defaultExpires = defaultExpires
     self.minExpires = minExpires
     self.maxExpires = maxExpires
     self.maxContacts = maxContacts
     self.expiresSpread = expiresSpread
+    self.flowTimer = flowTimer
+    self.serviceRoute = serviceRoute
   }
 
   /// Wishes below this, in seconds, are granted as they are: so short a time is kept for its precision.

@@ -8,13 +8,20 @@ public struct RegistrationRequest {
   private let flow: Flow
   private let settings: RegistrarSettings
   private let random: UInt64
+  /// Whether no proxy stands between the client and us (RFC 5626 §6).
+  private let isDirect: Bool
+  /// Whether the proxy nearest to the client keeps its flow; so do we.
+  private let hasOutboundHop: Bool
 
-  /// A request that ``Message/check()`` found nothing wrong with. `random` chooses by how much granted times are shortened.
+  /// A request that ``Message/check()`` found nothing wrong with. `random` chooses by how much granted times are shortened, and names eras of
+  /// temporary GRUUs.
   public init(_ message: Message, flow: Flow, settings: RegistrarSettings, random: UInt64) {
     self.message = message
     self.flow = flow
     self.settings = settings
     self.random = random
+    isDirect = Self.count(of: .via, in: message, upTo: 2) == 1
+    hasOutboundHop = isDirect || Self.hasOutboundPath(message)
   }
 
   /// The update that the request asks for. `domain` is the canonical name of the domain that the To header field names, in small
@@ -24,10 +31,12 @@ public struct RegistrationRequest {
     guard let callID = message.value(of: .callID) else {
       throw .malformed(ParseError(.missingHeader, at: message.headersEnd))
     }
+    let aor = try addressOfRecord(domain)
+    let path = try path()
     return RegistrationUpdate(
-      aor: try addressOfRecord(domain), operation: try operation(), callID: Array(message.bytes[callID.positions]),
-      cseq: cseq.number, flow: flow, path: try path(), userAgent: message.value(of: .userAgent).map(line) ?? [],
-      maxContacts: settings.maxContacts, now: now)
+      aor: aor, operation: try operation(), callID: Array(message.bytes[callID.positions]), cseq: cseq.number,
+      flow: flow, isDirect: isDirect, path: path, userAgent: message.value(of: .userAgent).map(line) ?? [],
+      maxContacts: settings.maxContacts, gruuSeed: random, now: now)
   }
 
   /// RFC 3261 §10.3 step 5: the canonical form, without parameters and escapes. A null octet is an octet like any other
@@ -62,7 +71,11 @@ public struct RegistrationRequest {
         contacts.append(try contact(value, text))
       }
     }
-    guard hasWildcard else { return .change(contacts) }
+    guard hasWildcard else {
+      try checkFlows(contacts)
+      try checkSchemes(contacts, text)
+      return .change(contacts)
+    }
     // RFC 3261 §10.3 step 6
     guard count == 1, headerWish == 0 else { throw .wildcard }
     return .removeAll
@@ -95,23 +108,36 @@ public struct RegistrationRequest {
         keep(name, value, text, in: &change)
       }
     }
+    // RFC 5626 §6
+    if change.instance == nil { change.regID = nil }
+    if change.regID != nil, !hasOutboundHop {
+      guard !message.lists("outbound", in: .supported) else { throw .firstHopLacksOutbound }
+      change.regID = nil
+    }
+    // RFC 5626 §7: what registered a flow is reached over it.
+    if change.regID != nil, isDirect { change.isReachedByFlow = address.uri.isSIP }
     if let wish, settings.isTooBrief(wish) { throw .intervalTooBrief(minimum: settings.minExpires) }
     change.duration = settings.granted(wish ?? settings.defaultExpires, random: random)
     return change
   }
 
-  /// Keeps a contact parameter as it came, and apart what identifies the instance (RFC 5626 §4.1, §4.2).
+  /// Keeps a contact parameter as it came, and apart what identifies the instance (RFC 5626 §4.1, §4.2). RFC 5627 §5.1: GRUUs are ours to
+  /// give, those of the client don't count.
   private func keep(
     _ name: ByteRange, _ value: ByteRange?, _ text: Span<UInt8>, in change: inout RegistrationUpdate.ContactChange
   ) {
+    let word = text.extracting(name.positions)
+    if word.equalsIgnoringCase("pub-gruu") || word.equalsIgnoringCase("temp-gruu") { return }
     change.parameters.append(UInt8(ascii: ";"))
     change.parameters.append(text.extracting(name.positions))
     guard let value else { return }
     change.parameters.append(UInt8(ascii: "="))
     change.parameters += line(value)
-    let word = text.extracting(name.positions)
     if word.equalsIgnoringCase("+sip.instance"), value.count > 2, text[Int(value.start)] == UInt8(ascii: "\"") {
-      change.instance = line(ByteRange(Int(value.start) + 1, Int(value.end) - 1))
+      let quoted = line(ByteRange(Int(value.start) + 1, Int(value.end) - 1))
+      var instance: [UInt8] = []
+      InstanceIdentity.append(canonical: quoted.span, to: &instance)
+      change.instance = instance.isEmpty ? nil : instance
     } else if word.equalsIgnoringCase("reg-id"), let number = Self.number(text.extracting(value.positions)) {
       // RFC 5626 §10: from 1 to 2^31 - 1
       change.regID = number > 0 && number < 1 << 31 ? UInt32(number) : nil
@@ -121,6 +147,8 @@ public struct RegistrationRequest {
   /// Whether the contact is reached over the flow of this request; see ``Binding/isReachedByFlow``.
   private func isReachedByFlow(_ uri: SIPURI, _ text: Span<UInt8>) -> Bool {
     guard uri.isSIP else { return false }
+    // A proxy passes on only what it finds a way for by the URI itself.
+    if !isDirect, uri.address(in: text) != nil { return false }
     if flow.transport.isReliable { return true }
     guard uri.address(in: text) != nil, let via = try? message.topVia() else { return true }
     // A client behind a NAT doesn't know the address from which its datagrams come (RFC 3581 §4).
@@ -129,9 +157,11 @@ public struct RegistrationRequest {
     return IPAddress(host)?.unmapped != flow.remote.address.unmapped
   }
 
-  /// RFC 3327 §5.3: all values in their order, as a Route will have them.
+  /// RFC 3327 §5.3: all values in their order, as a Route will have them. Of a client that doesn't know of Path it is refused, as is recommended
+  /// there: it could not see who put itself between.
   private func path() throws(RegistrationRefusal) -> [UInt8] {
     guard message.has(.path) else { return [] }
+    guard message.lists("path", in: .supported) else { throw .pathNotSupported }
     let owned = message.bytes
     var path: [UInt8] = []
     var values = ValueIterator(.path, in: message)
@@ -156,6 +186,49 @@ public struct RegistrationRequest {
 }
 
 extension RegistrationRequest {
+  /// RFC 5626 §6: a flow is registered alone.
+  private func checkFlows(_ contacts: [RegistrationUpdate.ContactChange]) throws(RegistrationRefusal) {
+    let kept = contacts.filter { $0.duration > 0 }
+    if kept.count > 1, kept.contains(where: { $0.regID != nil }) { throw .severalFlows }
+  }
+
+  /// RFC 5630 §5.2: a SIPS contact is taken only where Request-URI, all contacts and all of Path are SIPS.
+  private func checkSchemes(
+    _ contacts: [RegistrationUpdate.ContactChange], _ text: Span<UInt8>
+  ) throws(RegistrationRefusal) {
+    let kept = contacts.filter { $0.duration > 0 }
+    guard kept.contains(where: { Self.isSecure($0.uri.span) }) else { return }
+    guard kept.allSatisfy({ Self.isSecure($0.uri.span) }), try parsed(message.requestURI).scheme == .sips else {
+      throw .insecure
+    }
+    var values = ValueIterator(.path, in: message)
+    while let (value, _) = values.next(text) {
+      guard (try? NameAddress(text, value))?.uri.scheme == .sips else { throw .insecure }
+    }
+  }
+
+  private static func isSecure(_ uri: Span<UInt8>) -> Bool {
+    uri.count > 5 && uri.extracting(0..<5).equalsIgnoringCase("sips:")
+  }
+
+  /// RFC 5626 §6: the first Path value tells by `ob` that the proxy which added it keeps the client's flow.
+  private static func hasOutboundPath(_ message: Message) -> Bool {
+    let owned = message.bytes
+    var values = ValueIterator(.path, in: message)
+    guard let (value, _) = values.next(owned.span), let address = try? NameAddress(owned.span, value) else {
+      return false
+    }
+    return address.uri.parameter("ob", in: owned.span) != nil
+  }
+
+  private static func count(of name: HeaderName, in message: Message, upTo limit: Int) -> Int {
+    let owned = message.bytes
+    var values = ValueIterator(name, in: message)
+    var count = 0
+    while count < limit, values.next(owned.span) != nil { count += 1 }
+    return count
+  }
+
   /// RFC 3261 §10.2: what a malformed time counts as, in seconds.
   private static let malformedWish: Int64 = 3_600
 

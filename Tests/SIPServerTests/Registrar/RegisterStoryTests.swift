@@ -61,6 +61,24 @@ struct RegisterStoryTests {
   }
 
   @Test(
+    "a Record-Route in a REGISTER is ignored and doesn't come back, and a display name or third party in From is no matter"
+  )
+  func ignored() {
+    let node = TestNode()
+    let phone = Phone(node)
+    let text = phone.text("Contact: <sip:bob@10.0.0.1>\nRecord-Route: <sip:p.test;lr>", cseq: 1)
+    node.send(text.replacing("From: <sip:bob@", with: "From: \"Secretary\" <sip:carol@"), from: phone.peer)
+    node.settle()
+    let answer = node.one(by: phone.peer)
+    #expect(TestNode.start(answer) == "SIP/2.0 200 OK")
+    #expect(TestNode.headers("Record-Route", answer).isEmpty)
+    let aor = Array("bob@example.test".utf8)
+    let bindings = node.location.lookup(aor: aor.span, now: node.core.unixSeconds)?.bindings ?? []
+    #expect(bindings.map(\.path) == [[]])
+    node.expectNothingLeft()
+  }
+
+  @Test(
     "a contact is removed by expires 0, all of them by the star; a star with company or time is refused and changes nothing"
   )
   func removal() {

@@ -160,6 +160,7 @@ struct RegistrationRequestTests {
     let message = Self.message([
       "Contact: \"A\" <sip:a@h;ob> ; +sip.instance=\"<urn:uuid:1-2>\" ;reg-id=3;q=0.5\r\n ;audio;methods=\"A,\r\n B\"",
       "Path: <sip:edge1.test;lr;ob>, <sip:edge2.test;lr>", "Path: \"x, y\" <sips:edge3.test;lr>", "User-Agent: phone/1",
+      "Supported: path",
     ])
     #expect(message.check() == nil)
     let update = try Self.update(message)
@@ -167,7 +168,7 @@ struct RegistrationRequestTests {
       return #expect(Bool(false))
     }
     #expect(contact.uri == Array("sip:a@h;ob".utf8))
-    #expect(contact.instance == Array("<urn:uuid:1-2>".utf8))
+    #expect(contact.instance == Array("urn:uuid:1-2".utf8))
     #expect(contact.regID == 3)
     let parameters = ";+sip.instance=\"<urn:uuid:1-2>\";reg-id=3;audio;methods=\"A,   B\""
     #expect(contact.parameters == Array(parameters.utf8))
@@ -178,12 +179,15 @@ struct RegistrationRequestTests {
 
   @Test("ignores a reg-id that is out of range", arguments: ["0", "2147483648", "x"])
   func regIDOutOfRange(text: String) throws {
-    #expect(try Self.contacts(["Contact: <sip:a@h>;reg-id=\(text)"]).map(\.regID) == [nil])
+    let contact = "Contact: <sip:a@h>;+sip.instance=\"<urn:x:1>\";reg-id=\(text)"
+    #expect(try Self.contacts([contact]).map(\.regID) == [nil])
   }
 
   @Test("refuses a Path that can be no Route", arguments: ["sip:edge.test;lr", "<mailto:a@b>", "<sip:edge.test"])
   func malformedPath(value: String) {
-    #expect(throws: RegistrationRefusal.path) { try Self.update(Self.message(["Path: \(value)"])) }
+    #expect(throws: RegistrationRefusal.path) {
+      try Self.update(Self.message(["Path: \(value)", "Supported: path"]))
+    }
   }
 
   @Test(
