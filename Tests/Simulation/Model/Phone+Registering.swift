@@ -11,7 +11,9 @@ extension Phone {
     let duration = expires ?? habits.expires
     var contact = "<\(contact(connection))>"
     if let q = habits.q { contact += ";q=0.\(q)" }
-    if habits.hasInstance { contact += ";reg-id=1;+sip.instance=\"<urn:uuid:00000000-0000-1000-8000-00000000000\(number)>\"" }
+    if habits.hasInstance {
+      contact += ";reg-id=1;+sip.instance=\"<urn:uuid:00000000-0000-1000-8000-00000000000\(number)>\""
+    }
     var fields: [(name: String, value: String)] = [
       ("Via", via(connection, branch)), ("Max-Forwards", "70"), ("From", "<sip:\(user)@example.test>;tag=r\(branch)"),
       ("To", "<sip:\(user)@example.test>"), ("Call-ID", "register-\(name)"), ("CSeq", "\(registerNumber) REGISTER"),

@@ -41,7 +41,8 @@ struct Saboteur {
     let isFinal = packet.status >= 200 && packet.method != "REGISTER" && packet.method != "CANCEL"
     let isStream = if case .flow(.stream) = destination { true } else { false }
     switch kind {
-    case .dropRefusal: return isVictim(packet, isFinal && packet.status >= 300 && packet.method == "INVITE") ? [] : unchanged
+    case .dropRefusal:
+      return isVictim(packet, isFinal && packet.status >= 300 && packet.method == "INVITE") ? [] : unchanged
     case .dropAcceptance: return isVictim(packet, packet.status == 200 && packet.method == "INVITE") ? [] : unchanged
     case .dropAnswer: return isVictim(packet, isFinal && packet.method != "INVITE") ? [] : unchanged
     case .doubleFinal:

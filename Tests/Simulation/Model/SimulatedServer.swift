@@ -90,8 +90,9 @@ final class SimulatedServer {
     tell(core, &actions)
     for transmission in actions.outbox.transmissions {
       let packet = Packet(Array(actions.outbox.octets[transmission.start..<transmission.end]))
-      for (packet, destination) in saboteur?.changed(packet, transmission.destination) ?? [(packet, transmission.destination)]
-      {
+      for (packet, destination) in saboteur?.changed(packet, transmission.destination) ?? [
+        (packet, transmission.destination)
+      ] {
         send(packet, to: destination, tag: transmission.tag)
       }
     }

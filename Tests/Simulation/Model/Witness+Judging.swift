@@ -57,7 +57,8 @@ extension Witness {
       branch.isAnsweredInTime, branch.final == nil
     else { return }
     if branch.cancelled == nil {
-      complain("\(connection.phone.name) rings for ever: \(branch.request.callID), CANCEL sent: \(branch.cancelSent != nil)")
+      complain(
+        "\(connection.phone.name) rings for ever: \(branch.request.callID), CANCEL sent: \(branch.cancelSent != nil)")
     }
   }
 

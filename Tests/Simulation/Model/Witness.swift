@@ -45,7 +45,8 @@ final class Witness {
   func acknowledged(_ ack: Packet) { acknowledgedTags.insert(ack.toTag) }
 
   /// A phone gives a response.
-  func answered(_ response: Packet, _ number: Int, to server: AgentServerTransaction, by phone: Phone, at now: Instant) {
+  func answered(_ response: Packet, _ number: Int, to server: AgentServerTransaction, by phone: Phone, at now: Instant)
+  {
     answers[number] = (response.callID, response.status, response.toTag)
     guard response.method != "CANCEL", let branch = branches[response.branch] else { return }
     let status = response.status
