@@ -44,7 +44,9 @@ enum LayerTable {
       "micro",
       ["Structures", "SIPMessage", "SIPTransaction", "SIPServer", "TLSEngine", "CAllocationCount"],
       "micro benchmarks"),
-    row("Simulation", ["Structures", "SIPTransaction", "SIPServer"], "phones and a network in simulated time, for tests"),
+    row(
+      "Simulation", ["Structures", "SIPTransaction", "SIPServer"],
+      "phones and a network in simulated time, for tests"),
     row("simulate", ["Simulation", "Glibc"], "runs simulations by their seeds"),
     row("CLoadGenerator", ["CLinux"], "client sockets, precise timer, /proc, OpenSSL's headers for the load generator"),
     row(
