@@ -12,7 +12,7 @@ import Structures
 ///       gruu.appendKey(domain: domain.name.span, to: &key)        // looked up like any other address of record
 ///     }
 ///
-/// and of the bindings found takes those that it ``matches(_:)``. When none is left, ``statusWithoutBinding(isKnownUser:)`` is the answer.
+/// and of the bindings found takes those that it ``matches(_:)``. When none is left, ``statusWithoutBinding(in:isKnownUser:)`` is the answer.
 /// Other parameters of the URI don't count; a target gets the contact as Request-URI, without `gr`.
 ///
 /// A public GRUU is the address of record with the instance as the value of `gr`. The user part of a temporary one is base64url of one octet
@@ -75,10 +75,13 @@ struct GRUU: Sendable, Equatable {
     }
   }
 
-  /// What to answer when no binding matches: RFC 5627 §5.1, §5.3 have a temporary GRUU end with its instance's registration, while a public
-  /// one lives as long as its user.
-  func statusWithoutBinding(isKnownUser: Bool) -> Int {
-    if case .instance = scope, isKnownUser { 480 } else { 404 }
+  /// What to answer when no binding of what was found matches: 480 while the GRUU is valid, else 404 (RFC 5627 §6.1). A temporary one ends
+  /// with its instance's registration, a public one lives as long as its user (RFC 5627 §5.3).
+  func statusWithoutBinding(in found: BindingSet?, isKnownUser: Bool) -> Int {
+    switch scope {
+    case .instance: isKnownUser ? 480 : 404
+    case .era: found?.lapsed.contains(where: matches) == true ? 480 : 404
+    }
   }
 
   private static func open(_ text: Span<UInt8>, _ hashing: any Hashing) -> GRUU? {

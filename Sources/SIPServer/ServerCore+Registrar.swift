@@ -13,26 +13,27 @@ extension ServerCore {
       refuse(inquiry, 482, "Merged Request", &actions)
       return true
     }
-    let bytes = message.bytes
-    guard requiresMore(than: Self.isRegistrarExtension, message, bytes.span) else { return false }
+    guard refusesExtensions(inquiry, &actions) else { return false }
     statistics.registrationsRefused &+= 1
-    refuseExtensions(inquiry, .require, unless: Self.isRegistrarExtension, &actions)
     return true
   }
 
-  /// What a REGISTER may require: Path (RFC 3327 §4), outbound (RFC 5626 §11.4) and GRUU (RFC 5627 §5.1).
-  private static func isRegistrarExtension(_ tag: Span<UInt8>) -> Bool {
-    tag.equalsIgnoringCase("path") || tag.equalsIgnoringCase("outbound") || tag.equalsIgnoringCase("gruu")
-  }
-
-  private func requiresMore(
-    than isKnown: (Span<UInt8>) -> Bool, _ message: Message, _ text: Span<UInt8>
-  ) -> Bool {
-    var tags = ValueIterator(.require, in: message)
+  /// RFC 3261 §8.2.2.3: refuses a request to the server itself that requires what we lack. Returns whether the request was answered.
+  func refusesExtensions(_ inquiry: Inquiry, _ actions: inout ServerActions) -> Bool {
+    let bytes = inquiry.message.bytes
+    let text = bytes.span
+    var tags = ValueIterator(.require, in: inquiry.message)
     while let (tag, _) = tags.next(text) {
-      if !isKnown(text.extracting(tag.positions)) { return true }
+      guard !Self.isExtensionOfOurs(text.extracting(tag.positions)) else { continue }
+      refuseExtensions(inquiry, .require, unless: Self.isExtensionOfOurs, &actions)
+      return true
     }
     return false
+  }
+
+  /// What may be required of us: Path (RFC 3327 §4), outbound (RFC 5626 §11.4) and GRUU (RFC 5627 §5.1).
+  private static func isExtensionOfOurs(_ tag: Span<UInt8>) -> Bool {
+    tag.equalsIgnoringCase("path") || tag.equalsIgnoringCase("outbound") || tag.equalsIgnoringCase("gruu")
   }
 
   /// A REGISTER whose Request-URI is a domain of ours (RFC 3261 §10.3 step 1); its user part, which shouldn't be there, doesn't count.
@@ -104,7 +105,10 @@ extension ServerCore {
     _ handle: SlotHandle, _ update: RegistrationUpdate, _ outcome: UpdateOutcome, _ now: Instant,
     _ actions: inout ServerActions
   ) {
-    if case .done(let bindings, _) = outcome { noteFlow(of: update, bindings) }
+    if case .done(let bindings, _) = outcome, update.isDirect {
+      owned.note(update, bindings, hashing: hashing)
+      scheduleKeepAlives(now)
+    }
     guard let server = transactions.server(handle) else { return }
     let start = actions.outbox.octets.count
     ResponseWriter.append(
@@ -113,6 +117,7 @@ extension ServerCore {
     if case .done(let bindings, _) = outcome {
       statistics.registrationsAccepted &+= 1
       appendFields(of: bindings, update, server.request, server.source, &actions.outbox.octets)
+      superviseFlow(of: update, bindings, server.request, server.source, &actions)
     } else {
       statistics.registrationsRefused &+= 1
     }
@@ -131,7 +136,7 @@ extension ServerCore {
     // RFC 5626 §6
     if update.registersFlow, request.lists("outbound", in: .supported) {
       output.append("Require: outbound\r\n")
-      if update.isDirect, source.transport.isReliable, settings.registrar.flowTimer > 0 {
+      if tellsFlowTimer(update, source) {
         output.append("Flow-Timer: ")
         output.append(decimal: UInt64(settings.registrar.flowTimer))
         output.append("\r\n")
@@ -146,6 +151,24 @@ extension ServerCore {
     if settings.registrar.serviceRoute { appendServiceRoute(request, source, &output) }
     // RFC 3261 §10.3 step 8
     DateHeader.append(unixSeconds: unixSeconds, to: &output)
+  }
+
+  private func tellsFlowTimer(_ update: RegistrationUpdate, _ source: Flow) -> Bool {
+    update.isDirect && source.transport.isReliable && settings.registrar.flowTimer > 0
+  }
+
+  /// RFC 5626 §5.4: who was told a Flow-Timer must give signs of life so often and some grace more, until it registers no more.
+  private func superviseFlow(
+    of update: RegistrationUpdate, _ bindings: BindingSet, _ request: Message, _ source: Flow,
+    _ actions: inout ServerActions
+  ) {
+    guard tellsFlowTimer(update, source), case .stream(let flow) = source.id else { return }
+    if bindings.bindings.contains(where: { $0.flow.id == source.id && $0.regID != nil }) {
+      guard update.registersFlow, request.lists("outbound", in: .supported) else { return }
+      actions.supervisions.append((flow, .seconds(settings.registrar.flowTimer) + settings.keepAlive.flowGrace))
+    } else if update.registersFlow || update.operation == .removeAll {
+      actions.supervisions.append((flow, .zero))
+    }
   }
 
   /// RFC 3608 §6.3: this server, as the client reached it. RFC 5630 §5.2: a SIPS route for who registers by SIPS alone.
@@ -166,21 +189,5 @@ extension ServerCore {
   func forgetRegister(_ server: ServerTransaction) {
     let tag = localTag(server.request)
     if registersUnderWay[tag] == server.handle { registersUnderWay[tag] = nil }
-  }
-
-  /// Remembers which addresses of record hang on a connection, so that they are given up with it.
-  private func noteFlow(of update: RegistrationUpdate, _ bindings: BindingSet) {
-    guard update.isDirect, case .stream(let flow) = update.flow.id else { return }
-    let isBound = bindings.bindings.contains { $0.flow.id == update.flow.id }
-    var records = registeredOver[flow.connection] ?? []
-    let known = records.firstIndex(of: update.aor)
-    if isBound, known == nil {
-      records.append(update.aor)
-    } else if !isBound, let known {
-      records.remove(at: known)
-    } else {
-      return
-    }
-    registeredOver[flow.connection] = records.isEmpty ? nil : records
   }
 }

@@ -24,6 +24,10 @@ def story(group, sentence, limit=30):
     return add
 
 
+class Skipped(Exception):
+    """This host lacks what the story needs; says what."""
+
+
 class TookTooLong(AssertionError):
     pass
 
@@ -51,7 +55,7 @@ class Context:
 
     def __init__(self, server, folder):
         self.server, self.folder = server, folder
-        self.started, self.agents = [], []
+        self.started, self.agents, self.servers = [], [], []
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
 
@@ -74,8 +78,18 @@ class Context:
         except OSError:
             return ""
 
-    def agent(self, user, transport="tls", **options):
-        agent = sip.Agent(self.server, user, transport, **options)
+    def own_server(self, sections, prepare=None):
+        """A server for this story alone, with other sections in its settings: name to YAML; `prepare` gets it first."""
+        server = type(self.server)(self.folder / "server", self.server.binaries)
+        server.sections = sections
+        if prepare:
+            prepare(server)
+        self.servers.append(server)
+        server.start()
+        return server
+
+    def agent(self, user, transport="tls", server=None, **options):
+        agent = sip.Agent(server or self.server, user, transport, **options)
         self.agents.append(agent)
         return agent
 
@@ -101,6 +115,8 @@ class Context:
     def end(self):
         for agent in self.agents:
             agent.close()
+        for server in self.servers:
+            server.stop()
         for process in reversed(self.started):
             servers.stop(process, patience=2)
 
@@ -120,6 +136,8 @@ def run(story, server, folder):
         return None
     except (AssertionError, OSError, servers.CannotStart) as error:
         return f"{type(error).__name__}: {error}" if not isinstance(error, AssertionError) else str(error)
+    except Skipped:
+        raise
     except Exception as error:  # a story with a mistake must not end the others
         import traceback
         (folder / "traceback.log").write_text(traceback.format_exc())

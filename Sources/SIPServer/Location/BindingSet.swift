@@ -1,3 +1,5 @@
+import Structures
+
 /// The live bindings of one address of record at one moment. It never changes: whoever looked it up may keep it.
 public final class BindingSet: Sendable {
   /// A set without bindings.
@@ -6,11 +8,19 @@ public final class BindingSet: Sendable {
   /// The bindings by preference, highest first; those of one preference by when they were written, latest first
   /// (RFC 3261 §16.6, RFC 5627 §6.1).
   public let bindings: [Binding]
+  /// Bindings of instances that ended with their flow before their time. No request goes there, but the client doesn't know of it yet: when
+  /// it comes back as if nothing had been, its temporary GRUUs still are what they were (RFC 5627 §3.2).
+  let lapsed: [Binding]
   /// When the first of them ends, in Unix seconds; the largest number when there is none.
   public let earliestExpiry: Int64
 
   /// A set of bindings given in any order. Of two that were written in the same second, the one given first stays first.
-  public init(_ bindings: [Binding]) {
+  public convenience init(_ bindings: [Binding]) {
+    self.init(bindings, lapsed: [])
+  }
+
+  /// A set of bindings given in any order, and those that have lapsed.
+  init(_ bindings: [Binding], lapsed: [Binding]) {
     var sorted: [Binding] = []
     sorted.reserveCapacity(bindings.count)
     for binding in bindings {
@@ -19,7 +29,8 @@ public final class BindingSet: Sendable {
       sorted.insert(binding, at: position)
     }
     self.bindings = sorted
-    earliestExpiry = sorted.reduce(.max) { min($0, $1.expires) }
+    self.lapsed = lapsed
+    earliestExpiry = lapsed.reduce(sorted.reduce(.max) { min($0, $1.expires) }) { min($0, $1.expires) }
   }
 
   /// How many bindings there are.
@@ -28,11 +39,27 @@ public final class BindingSet: Sendable {
   /// Whether there is none.
   public var isEmpty: Bool { bindings.isEmpty }
 
+  /// Whether nothing would be lost if the set were.
+  var isVacant: Bool { bindings.isEmpty && lapsed.isEmpty }
+
   /// The same set without what has ended at `now`; itself when nothing has.
   public func live(at now: Int64) -> BindingSet {
     if earliestExpiry > now { return self }
-    let rest = bindings.filter { $0.expires > now }
-    return rest.isEmpty ? .empty : BindingSet(rest)
+    return .of(bindings.filter { $0.expires > now }, lapsed: lapsed.filter { $0.expires > now })
+  }
+
+  /// The same set after the end of a flow: without the bindings that end with it (``Binding/isDirect``); itself when there is none. Of those
+  /// that lapse so at most `limit` are kept in mind, the ones written last.
+  func withoutFlow(_ flow: FlowID, limit: Int) -> BindingSet {
+    let lost = bindings.filter { $0.flow.id == flow && $0.isDirect }
+    if lost.isEmpty { return self }
+    let known = (lost.filter { $0.instance != nil } + lapsed).sorted { $0.registeredAt > $1.registeredAt }
+    return .of(bindings.filter { $0.flow.id != flow || !$0.isDirect }, lapsed: Array(known.prefix(max(0, limit))))
+  }
+
+  /// A set of bindings; the empty one when there is none.
+  static func of(_ bindings: [Binding], lapsed: [Binding]) -> BindingSet {
+    bindings.isEmpty && lapsed.isEmpty ? .empty : BindingSet(bindings, lapsed: lapsed)
   }
 
   /// Whether both lead requests to the same places: no binding more or less, and none that differs by more than a refresh.

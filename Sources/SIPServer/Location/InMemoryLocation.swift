@@ -16,6 +16,9 @@ public struct InMemoryLocation {
   private var wheel: TimerWheel
   /// How many live or not yet removed bindings there are.
   public private(set) var bindingCount = 0
+  private var lapsedCount = 0
+  /// Lapsed bindings that an address of record is remembered for.
+  private static let maxLapsed = 16
 
   /// How many bindings there may be; a mere refresh is always possible.
   private let maximum: Int
@@ -26,16 +29,16 @@ public struct InMemoryLocation {
     wheel = TimerWheel(start: Instant(unixSeconds: now))
   }
 
-  /// How many addresses of record have bindings.
+  /// How many addresses of record have bindings, or had some that lapsed with their flow.
   public var count: Int { entries.count }
 
-  /// The live bindings of an address of record; nil when there is none.
+  /// The live bindings of an address of record; nil when there is none. A set without bindings tells of some that lapsed with their flow.
   public mutating func lookup(aor: Span<UInt8>, now: Int64) -> BindingSet? {
     guard let position = find(aor), let set = set(at: position) else { return nil }
     if set.earliestExpiry > now { return set }
     let live = set.live(at: now)
     store(live, at: position)
-    return live.isEmpty ? nil : live
+    return live.isVacant ? nil : live
   }
 
   /// Carries out an update, all of it or nothing.
@@ -54,8 +57,8 @@ public struct InMemoryLocation {
   @discardableResult
   public mutating func remove(aor: Span<UInt8>, flow: FlowID) -> Int {
     guard let position = find(aor), let set = set(at: position) else { return 0 }
-    let rest = set.bindings.filter { $0.flow.id != flow || !$0.isDirect }
-    if rest.count < set.count { store(rest.isEmpty ? .empty : BindingSet(rest), at: position) }
+    let rest = set.withoutFlow(flow, limit: min(Self.maxLapsed, maximum - lapsedCount + set.lapsed.count))
+    if rest !== set { store(rest, at: position) }
     return set.count - rest.count
   }
 
@@ -89,20 +92,22 @@ public struct InMemoryLocation {
   private mutating func store(_ set: BindingSet, aor: [UInt8]) {
     if let position = find(aor.span) {
       store(set, at: position)
-    } else if !set.isEmpty {
+    } else if !set.isVacant {
       let entry = Entry(aor: aor, hash: Self.hash(aor.span), set: set)
       let handle = entries.insert(entry)
       index.insert(entry.hash, handle.index)
       bindingCount += set.count
+      lapsedCount += set.lapsed.count
       wheel.schedule(handle.index, at: Instant(unixSeconds: set.earliestExpiry))
     }
   }
 
-  /// Replaces the set at a position; an empty one takes the address of record away.
+  /// Replaces the set at a position; a vacant one takes the address of record away.
   private mutating func store(_ set: BindingSet, at position: UInt32) {
     guard let handle = entries.handle(at: position), let entry = entries[handle] else { return }
     bindingCount += set.count - entry.set.count
-    if set.isEmpty {
+    lapsedCount += set.lapsed.count - entry.set.lapsed.count
+    if set.isVacant {
       index.remove(entry.hash, position)
       entries.remove(handle)
       wheel.cancel(position)

@@ -20,7 +20,7 @@ extension RegistrationUpdate {
   }
 
   private func change(_ contacts: [ContactChange], _ live: BindingSet) -> UpdateOutcome {
-    var draft = Draft(live.bindings)
+    var draft = Draft(live)
     for contact in contacts {
       let found = draft.find(contact)
       // The order of requests is that against bindings of earlier requests: a contact that the same request gives twice is
@@ -32,10 +32,11 @@ extension RegistrationUpdate {
       } else if let found {
         draft.remove(at: found)
       }
+      draft.forgetLapsed(contact)
     }
     // The limit holds back what makes the set larger, so that a client over a limit that was lowered can refresh and remove.
     if draft.bindings.count > maxContacts, draft.bindings.count > live.count { return .tooManyContacts }
-    let result = draft.bindings.isEmpty ? BindingSet.empty : BindingSet(draft.ordered)
+    let result = BindingSet.of(draft.ordered, lapsed: draft.lapsed)
     return .done(result, changed: !result.hasSameTargets(as: live))
   }
 
@@ -71,6 +72,8 @@ extension RegistrationUpdate {
 /// The bindings while an update is tried on them.
 private struct Draft {
   private(set) var bindings: [Binding]
+  /// See ``BindingSet/lapsed``.
+  private(set) var lapsed: [Binding]
   /// Which of them this update wrote.
   private(set) var isWritten: [Bool]
   /// Their URIs read once, a SIPS one as the SIP one that it also stands for; nil for one that can't be read (it matches by its octets alone).
@@ -78,8 +81,9 @@ private struct Draft {
   /// How many times this update wrote.
   private(set) var writtenCount = 0
 
-  init(_ bindings: [Binding]) {
-    self.bindings = bindings
+  init(_ live: BindingSet) {
+    bindings = live.bindings
+    lapsed = live.lapsed
     isWritten = Array(repeating: false, count: bindings.count)
     uris = bindings.map { ComparableURI($0.uri) }
   }
@@ -101,18 +105,26 @@ private struct Draft {
     return known.first { uris[$0]?.isEquivalent(to: wanted) ?? false }
   }
 
-  /// The binding of an instance, and with a reg-id of that, which was written last; nil when it has none.
+  /// The binding of an instance, and with a reg-id of that, which was written last, lapsed ones included; nil when it has none.
   func latest(of instance: [UInt8], regID: UInt32?) -> Binding? {
     var latest: Binding?
-    for binding in bindings where binding.instance == instance && (regID == nil || binding.regID == regID) {
+    for binding in bindings + lapsed
+    where binding.instance == instance && (regID == nil || binding.regID == regID) {
       if latest.map({ $0.registeredAt < binding.registeredAt }) ?? true { latest = binding }
     }
     return latest
   }
 
+  /// What a contact says of itself is no longer what its binding was when it lapsed.
+  mutating func forgetLapsed(_ contact: RegistrationUpdate.ContactChange) {
+    guard let instance = contact.instance else { return }
+    lapsed.removeAll { $0.instance == instance && $0.regID == contact.regID }
+  }
+
   /// Ends all temporary GRUUs of an instance.
   mutating func beginEra(_ era: UInt64, of instance: [UInt8]) {
     for index in bindings.indices where bindings[index].instance == instance { bindings[index].gruuEra = era }
+    lapsed.removeAll { $0.instance == instance }
   }
 
   mutating func put(_ binding: Binding, at position: Int?) {

@@ -5,7 +5,7 @@ Every wait has a bound; what doesn't come in time is a `Missing`.
 """
 
 from .agent import Agent, bindings_of, deliver, first_of
-from .channel import Channel, Closed, Missing
+from .channel import Channel, Closed, Listener, Missing
 from .dialog import Dialog, call, hang_up, in_dialog
 from .digest import challenge_of
-from .message import SDP, Message, token, uri_of
+from .message import SDP, Message, long_name, token, uri_of

@@ -3,6 +3,7 @@
 import random
 import re
 import time
+import uuid
 
 from .channel import Channel, Closed, Missing
 from .digest import challenge_of, digest
@@ -12,13 +13,19 @@ from .message import COOKIE, SDP, Message, token, uri_of
 class Agent:
     """One user agent on one channel. Messages that a wait doesn't ask for are kept for a later one."""
 
-    def __init__(self, server, user, transport="tls", password="secret", domain="example.test", **options):
+    def __init__(self, server, user, transport="tls", password="secret", domain="example.test", channel=None,
+                 **options):
         self.server, self.user, self.password, self.domain = server, user, password, domain
-        self.channel = Channel(server, transport, **options)
+        self.channel = channel or Channel(server, transport, **options)
         self.transport = transport
+        #: A Contact that stays when the connection changes; else it is the address of the socket.
+        self.fixed_contact = None
+        #: What Via says instead of the socket's address, as behind a NAT.
+        self.sent_by = None
         self.inbox = []
         self.seen = []
         self.instance = token()
+        self.urn = f"urn:uuid:{uuid.uuid4()}"
         self.call_id = f"reg-{token(12)}"
         self.sequence = random.randint(1, 1000)
         #: Header field, challenge and count of uses; for REGISTER (True) and all else (False).
@@ -32,8 +39,15 @@ class Agent:
 
     @property
     def contact(self):
+        if self.fixed_contact:
+            return self.fixed_contact
         suffix = "" if self.transport == "udp" else f";transport={self.transport}"
         return f"sip:{self.user}-{self.instance}@{self.address}{suffix}"
+
+    def instance_contact(self, reg_id=None, expires=600):
+        """A Contact value with the instance and perhaps reg-id (RFC 5626 §4.2)."""
+        flow = f";reg-id={reg_id}" if reg_id is not None else ""
+        return f'<{self.contact}>;expires={expires};+sip.instance="<{self.urn}>"{flow}'
 
     @property
     def address(self):
@@ -41,7 +55,7 @@ class Agent:
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
     def via(self):
-        return f"SIP/2.0/{self.transport.upper()} {self.address};branch={COOKIE}{token(12)};rport"
+        return f"SIP/2.0/{self.transport.upper()} {self.sent_by or self.address};branch={COOKIE}{token(12)};rport"
 
     # Building
 
@@ -207,12 +221,34 @@ class Agent:
             raise AssertionError(f"REGISTER of {self.user} got {response.first_line}, not {expected}")
         return response
 
+    @property
+    def secure_contact(self):
+        return self.contact.replace("sip:", "sips:", 1).replace(";transport=tls", "")
+
+    def register_securely(self):
+        """Registers a sips contact, with sips as the Request-URI (RFC 5630 §5.2)."""
+        request = self.request("REGISTER", f"sips:{self.domain}", to=self.aor, call_id=self.call_id, contact=False,
+                               headers=[("Contact", f"<{self.secure_contact}>;expires=300")])
+        response = self.transact(request)
+        if response.status != 200:
+            raise AssertionError(f"REGISTER of {self.secure_contact} got {response.first_line}")
+        return response
+
     def bindings(self):
         """The contacts' URIs and their parameters, as the registrar lists them."""
         return bindings_of(self.register(contacts=[]))
 
     def clear(self):
         return self.register(contacts=["*"], headers=[("Expires", "0")])
+
+    def reconnect(self, transport=None, keep=False, **options):
+        """Goes on over a new connection; returns the old one, closed unless `keep`."""
+        old = self.channel
+        if not keep:
+            old.close()
+        self.transport = transport or self.transport
+        self.channel, self.challenges = Channel(self.server, self.transport, **options), {}
+        return old
 
     def close(self):
         self.channel.close()

@@ -19,18 +19,18 @@ class Closed(AssertionError):
 class Channel:
     """One socket to the server: bytes out, messages in."""
 
-    def __init__(self, server, transport="tls", host="127.0.0.1", version=None):
+    def __init__(self, server, transport="tls", host="127.0.0.1", version=None, port=None, source=None):
+        """`source`: the address to come from, of this host."""
         self.transport = transport
-        port = server.ports[transport]
-        self.remote = (host, port)
+        self.remote = (host, port or server.ports[transport])
         self.buffer = b""
         self.pongs = 0
         if transport == "udp":
             self.socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
-            self.socket.bind((host, 0))
+            self.socket.bind((source or host, 0))
             self.socket.connect(self.remote)
         else:
-            self.socket = socket.create_connection(self.remote, timeout=5)
+            self.socket = socket.create_connection(self.remote, 5, (source, 0) if source else None)
             if transport == "tls":
                 context = ssl.create_default_context(cafile=str(server.ca))
                 if version:
@@ -38,6 +38,15 @@ class Channel:
                 self.socket = context.wrap_socket(self.socket, server_hostname="example.test")
         self.local = self.socket.getsockname()
         self.socket.settimeout(5)
+
+    @classmethod
+    def accepted(cls, connection):
+        """A TCP connection that the server opened to us."""
+        channel = cls.__new__(cls)
+        channel.transport, channel.socket, channel.buffer, channel.pongs = "tcp", connection, b"", 0
+        channel.local, channel.remote = connection.getsockname(), connection.getpeername()
+        connection.settimeout(5)
+        return channel
 
     def send(self, data):
         try:
@@ -124,3 +133,24 @@ class Channel:
                 messages.append(message)
             return messages
         raise Missing(f"the connection was still open after {timeout} s; it brought {messages}")
+
+
+class Listener:
+    """A TCP port of ours, for connections that the server opens."""
+
+    def __init__(self, host="127.0.0.1", port=0):
+        self.socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.socket.bind((host, port))
+        self.socket.listen()
+        self.port = self.socket.getsockname()[1]
+
+    def accept(self, timeout=5):
+        self.socket.settimeout(timeout)
+        try:
+            return Channel.accepted(self.socket.accept()[0])
+        except TimeoutError:
+            raise Missing(f"no connection came within {timeout} s") from None
+
+    def close(self):
+        self.socket.close()

@@ -1,8 +1,10 @@
 """Dialogs: tags, route set, remote target; and a whole call from them."""
 
+import copy
 import random
+import re
 
-from .agent import deliver
+from .agent import Agent, deliver
 from .message import SDP, Message, uri_of
 
 
@@ -26,6 +28,26 @@ class Dialog:
         fields += [("From", self.local), ("To", self.remote), ("Call-ID", self.call_id),
                    ("CSeq", f"{sequence} {method}"), ("Contact", f"<{self.agent.contact}>")]
         return Message(f"{method} {self.target} SIP/2.0", fields + list(headers), body)
+
+    def follow(self):
+        """This side on a new socket to where its first Route value leads: RFC 3263 §4 for address literals."""
+        uri = uri_of(self.routes[0])
+        match = re.fullmatch(r"(sips?):(?:[^@]*@)?(\[[^]]*\]|[^:;]+)(?::(\d+))?((?:;[^;]+)*)", uri)
+        if not match:
+            raise AssertionError(f"the Route {uri} can't be read")
+        scheme, host, port, parameters = match.groups()
+        transport = re.search(r";transport=(\w+)", parameters)
+        transport = "tls" if scheme == "sips" else transport.group(1).lower() if transport else "udp"
+        mine = self.agent.channel.local[0]
+        literal = re.fullmatch(r"[\d.]+", host) or host.startswith("[")
+        if literal and (":" in mine) != host.startswith("["):
+            raise AssertionError(f"the Route {uri} is of another family than {mine}")
+        agent = Agent(self.agent.server, self.agent.user, transport, host=host.strip("[]") if literal else mine,
+                      port=int(port) if port else {"tls": 5061}.get(transport, 5060))
+        agent.fixed_contact = self.agent.contact
+        copy_of = copy.copy(self)
+        copy_of.agent = agent
+        return copy_of
 
     def ack(self, invite):
         return self.request("ACK", sequence=int(invite.get("CSeq").split()[0]))

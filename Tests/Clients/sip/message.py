@@ -10,6 +10,11 @@ SDP = (b"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r
        b"m=audio 40000 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n")
 
 
+def long_name(name):
+    name = name.strip().lower()
+    return COMPACT.get(name, name)
+
+
 def token(length=8):
     return "".join(random.choices("abcdefghijkmnpqrstuvwxyz23456789", k=length))
 
@@ -21,6 +26,8 @@ class Message:
         self.first_line = first_line
         self.headers = list(headers)
         self.body = body
+        #: The octets of the head as they came, without the empty line.
+        self.head = b""
 
     @property
     def is_response(self):
@@ -39,8 +46,7 @@ class Message:
         return self.first_line.split(" ")[1]
 
     def all(self, name):
-        wanted = COMPACT.get(name.lower(), name.lower())
-        return [value for key, value in self.headers if COMPACT.get(key.lower(), key.lower()) == wanted]
+        return [value for key, value in self.headers if long_name(key) == long_name(name)]
 
     def get(self, name, default=None):
         values = self.all(name)
@@ -51,15 +57,21 @@ class Message:
         return [part for line in self.all(name) for part in split_values(line)]
 
     def remove(self, name):
-        self.headers = [(key, value) for key, value in self.headers if key.lower() != name.lower()]
+        self.headers = [(key, value) for key, value in self.headers if long_name(key) != long_name(name)]
 
     def replace(self, name, value):
         """Gives the first field of this name another value, or adds one."""
         for index, (key, _) in enumerate(self.headers):
-            if key.lower() == name.lower():
+            if long_name(key) == long_name(name):
                 self.headers[index] = (key, value)
                 return
         self.headers.append((name, value))
+
+    def lines_but(self, *names):
+        """The header lines as they came, octet for octet, but those of some names."""
+        unwanted = {long_name(name) for name in names}
+        lines = re.split(rb"\r\n(?![ \t])", self.head)[1:]
+        return [line for line in lines if long_name(line.partition(b":")[0].decode("latin-1")) not in unwanted]
 
     def parameter(self, name, parameter):
         """A parameter behind the closing bracket, or behind the first `;` where there is none."""
@@ -76,7 +88,7 @@ class Message:
         lines = [self.first_line] + [f"{name}: {value}" for name, value in self.headers]
         if not self.all("Content-Length"):
             lines.append(f"Content-Length: {len(self.body)}")
-        return "\r\n".join(lines).encode() + b"\r\n\r\n" + self.body
+        return "\r\n".join(lines).encode("utf-8", "surrogateescape") + b"\r\n\r\n" + self.body
 
     def __repr__(self):
         return f"<{self.first_line} [{self.get('Call-ID')}]>"
@@ -108,7 +120,9 @@ def parse_head(head):
     for line in lines[1:]:
         name, _, value = line.decode("utf-8", "replace").partition(":")
         headers.append((name.strip(), value.strip()))
-    return Message(lines[0].decode("utf-8", "replace"), headers)
+    message = Message(lines[0].decode("utf-8", "replace"), headers)
+    message.head = head
+    return message
 
 
 def uri_of(value):

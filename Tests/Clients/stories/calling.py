@@ -83,8 +83,7 @@ def early_cancel(context):
 @story("call", "a call to a sips URI reaches a callee on TLS")
 def sips(context):
     alice, bob = context.registered("alice"), context.agent("bob")
-    secure = bob.contact.replace("sip:", "sips:").replace(";transport=tls", "")
-    bob.register(contacts=[f"<{secure}>;expires=300"])
+    bob.register_securely()
     for uri in ("sips:bob@example.test", "sip:bob@example.test;transport=tls"):
         message = alice.request("MESSAGE", uri, contact=False)
         bob.reply(sip.deliver(alice, message, bob), 200, "OK")

@@ -141,11 +141,57 @@ struct GRUUTests {
     guard case .gruu(let temporary) = Self.read(old, node), case .gruu(let lasting) = Self.read(shared, node) else {
       return #expect(Bool(false))
     }
-    #expect(temporary.statusWithoutBinding(isKnownUser: true) == 404)
-    #expect(lasting.statusWithoutBinding(isKnownUser: true) == 480)
-    #expect(lasting.statusWithoutBinding(isKnownUser: false) == 404)
+    #expect(temporary.statusWithoutBinding(in: nil, isKnownUser: true) == 404)
+    #expect(lasting.statusWithoutBinding(in: nil, isKnownUser: true) == 480)
+    #expect(lasting.statusWithoutBinding(in: nil, isKnownUser: false) == 404)
     _ = phone.register(lines)
     #expect(Self.contacts(of: old, node) == [] && Self.contacts(of: shared, node) == ["sip:bob@10.0.0.1"])
+  }
+
+  @Test(
+    "an instance that loses its connection and comes back with the same Call-ID in time keeps its temporary GRUUs, and is 480 meanwhile",
+    arguments: ["", ";reg-id=1"])
+  func lapsed(flow: String) throws {
+    let node = TestNode()
+    let lines = "Supported: gruu, outbound\nContact: <sip:bob@10.0.0.1>;\(Self.instance)\(flow)"
+    var old = RegisteringPhone(node, "old")
+    let gruu = try #require(Self.gruus(TestNode.header("Contact", old.register(lines))).temporary)
+    guard case .gruu(let read) = Self.read(gruu, node) else { return #expect(Bool(false)) }
+    func status() -> Int {
+      let aor = Array("bob@example.test".utf8)
+      let found = node.location.lookup(aor: aor.span, now: node.core.unixSeconds)
+      return read.statusWithoutBinding(in: found, isKnownUser: true)
+    }
+    for (callID, expires, isKept) in [("old-call", 3_600, true), ("new-call", 3_600, false), ("new-call", 0, false)] {
+      node.close(old.peer)
+      #expect(Self.contacts(of: gruu, node) == [] && status() == (expires > 0 ? 480 : 404))
+      old = RegisteringPhone(node, "again\(callID)\(expires)")
+      old.callID = callID
+      _ = old.register("\(lines);expires=\(expires)", cseq: 100)
+      #expect(Self.contacts(of: gruu, node)?.count == (isKept ? 1 : 0))
+      if isKept { _ = old.register("\(lines)", cseq: 101) }
+    }
+    node.expectNothingLeft()
+  }
+
+  @Test("what lapsed with its connection is forgotten when its time is over, and when the instance or the user goes")
+  func forgotten() throws {
+    for ending in ["expiry", "instance", "user"] {
+      let node = TestNode()
+      var (phone, other) = (RegisteringPhone(node), RegisteringPhone(node, "other"))
+      let lines = "Supported: gruu\nContact: <sip:bob@10.0.0.1>;\(Self.instance)"
+      let gruu = try #require(Self.gruus(TestNode.header("Contact", phone.register("\(lines);expires=100"))).temporary)
+      node.close(phone.peer)
+      switch ending {
+      case "expiry": node.advance(.seconds(101))
+      case "instance": _ = other.register("Contact: <sip:bob@10.0.0.1>;\(Self.instance);expires=0")
+      default: _ = other.register("Contact: *\nExpires: 0")
+      }
+      #expect(node.location.lookup(aor: Array("bob@example.test".utf8).span, now: node.core.unixSeconds) == nil)
+      other.callID = phone.callID
+      _ = other.register(lines, cseq: 50)
+      #expect(Self.contacts(of: gruu, node) == [], "\(ending)")
+    }
   }
 
   @Test("a contact that is the address of record, a GRUU of it, or no SIP URI is refused with 403 (RFC 5627 §5.1)")

@@ -169,7 +169,13 @@ struct OutboundTests {
     _ = second.register("\(Self.supported)\n\(Self.contact(2))")
     _ = far.register("\(Self.supported)\n\(Self.contact(3))\nPath: <sip:198.51.100.200:5061;lr;ob>")
     _ = far.register("Contact: <sip:bob@10.0.0.77>")
+    // RFC 5626 §7: whatever address of record they are of.
+    let carol = first.text(Self.contact(1), cseq: 9).replacing("bob@example", with: "carol@example")
+    node.send(carol.replacing("Call-ID: ", with: "Call-ID: c"), from: first.peer)
+    node.settle()
+    #expect(RegisteringPhone.status(of: node.one(by: first.peer)) == 200 && node.location.bindingCount == 5)
     node.close(first.peer)
+    #expect(node.location.bindingCount == 3)
     #expect(second.contacts().count == 3)
     node.close(far.peer)
     let left = second.contacts()
