@@ -88,6 +88,11 @@ extension ServerCore {
       guard var next = target(of: binding), next.hop.flow != gone.hop.flow, !isSecure || next.hop.transport == .tls
       else { continue }
       if context.branches.contains(where: { context.targets[$0.target].hop.flow == next.hop.flow }) { continue }
+      // What waits for its turn anyway would be tried twice.
+      if context.targets[context.nextTarget...].contains(where: { $0.hop.flow == next.hop.flow && $0.uri == next.uri })
+      {
+        continue
+      }
       if gone.origin == .token {
         // Within a dialog the Request-URI is the remote target, whatever contact is registered.
         next = ResponseContext.Target(

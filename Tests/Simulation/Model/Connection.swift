@@ -17,8 +17,6 @@ final class Connection {
   var downArrival = Instant(nanoseconds: 0)
   /// Since when it isn't to be relied on; nil while nothing has happened to it.
   var brokenAt: Instant?
-  /// Whether the server found out that nothing arrives at the other end.
-  var isSuspected = false
 
   init(flow: Flow, phone: Phone) {
     self.flow = flow

@@ -58,6 +58,13 @@ final class SimulatedServer {
     input { core, actions in core.connectionClosed(flow, at: world.now, actions: &actions) }
   }
 
+  /// What was sent over a connection is not acknowledged.
+  func suspected(_ connection: Connection) {
+    guard case .stream(let flow) = connection.flow.id else { return }
+    world.witness.count("suspected")
+    input { core, actions in core.flowSuspected(flow, at: world.now, actions: &actions) }
+  }
+
   /// Nobody listens at a phone's port.
   private func refused(_ flow: DatagramFlow) {
     input { core, actions in core.datagramRefused(flow, at: world.now, actions: &actions) }

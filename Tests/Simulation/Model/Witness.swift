@@ -13,7 +13,8 @@ final class Witness {
   private(set) var acknowledgedTags: Set<String> = []
   /// Since when a phone has been registered over a connection.
   private(set) var registrations: [(phone: Phone, connection: Connection, duration: Int, at: Instant)] = []
-  private var callers: [String: Phone] = [:]
+  /// Whose tag it is, and over which connection the dialog was made.
+  private(set) var owners: [String: (phone: Phone, connection: Connection)] = [:]
   private var answers: [Int: (callID: String, status: Int, tag: String)] = [:]
   private var copies: [[UInt8]: Int] = [:]
   private var receivedOfCall: [String: Int] = [:]
@@ -32,7 +33,7 @@ final class Witness {
     let record = RequestRecord(request, phone: phone, over: connection, in: dialog, at: now)
     requests[record.branch] = record
     order.append(record)
-    if dialog == nil { callers[record.callID] = phone }
+    if dialog == nil { owners[request.fromTag] = (phone, connection) }
     count(dialog == nil ? record.method : "re-\(record.method)")
     return record
   }
@@ -48,6 +49,7 @@ final class Witness {
   func answered(_ response: Packet, _ number: Int, to server: AgentServerTransaction, by phone: Phone, at now: Instant)
   {
     answers[number] = (response.callID, response.status, response.toTag)
+    if owners[response.toTag] == nil { owners[response.toTag] = (phone, server.connection) }
     guard response.method != "CANCEL", let branch = branches[response.branch] else { return }
     let status = response.status
     if status < 200 {
@@ -105,11 +107,7 @@ final class Witness {
       return
     }
     branch.reachedPhone = branch.reachedPhone ?? now
-    // A callee that got no ACK says BYE to a caller that may never have seen its 2xx.
-    let isMine =
-      request.toTag.isEmpty
-      ? request.user("To") == phone.user
-      : callers[request.callID] === phone || phone.dialogs.contains { $0.matches(request) }
+    let isMine = request.toTag.isEmpty ? request.user("To") == phone.user : isInDialogOf(phone, request)
     if !isMine { complain("\(phone.name) got \(method) for \(request.value("To"))") }
   }
 
@@ -119,9 +117,18 @@ final class Witness {
         return complain("\(phone.name) got ACK on a branch that it didn't refuse")
       }
       if branch.connection?.phone !== phone { complain("\(phone.name) got the ACK for another") }
-    } else if !phone.dialogs.contains(where: { $0.matches(ack) }) {
+    } else if !isInDialogOf(phone, ack) {
       complain("\(phone.name) got ACK of no dialog: to \(ack.toTag)")
     }
+  }
+
+  /// Whether a request in a dialog is for a phone: for the one whose dialog it is, or, when its flow has ended, one of the same user that may be it for
+  /// all that the server knows.
+  private func isInDialogOf(_ phone: Phone, _ request: Packet) -> Bool {
+    guard let owner = owners[request.toTag] else { return false }
+    if owner.phone === phone { return true }
+    count("other phone")
+    return owner.phone.user == phone.user && owner.connection.brokenAt != nil
   }
 
   func cancelled(_ cancel: Packet, at now: Instant) { branches[cancel.branch]?.cancelled = now }

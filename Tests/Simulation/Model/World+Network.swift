@@ -55,6 +55,12 @@ extension World {
     }
     let arrival = max(connection.downArrival, now + delay())
     connection.downArrival = arrival
+    // Octets that nobody acknowledges make the server doubt.
+    if arrival > connection.downCut {
+      after(.seconds(3)) { [self] in
+        if connection.isOpenAtServer { server.suspected(connection) }
+      }
+    }
     at(arrival) { [self] in
       if now <= connection.downCut, connection.isOpenAtPhone { connection.phone.received(packet, over: connection) }
     }
