@@ -119,7 +119,7 @@ let package = Package(
     tests(
       "WorkerTests",
       [
-        "Structures", "Configuration", "Reactor", "Transport", "Worker",
+        "Structures", "SIPServer", "Configuration", "Reactor", "Transport", "Worker",
         .product(name: "Logging", package: "swift-log"),
       ]),
     tests("LogTests", ["Log", .product(name: "Logging", package: "swift-log")]),

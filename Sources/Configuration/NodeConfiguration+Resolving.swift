@@ -147,6 +147,7 @@ struct Resolver {
       timerT4: reader.duration(["proxy", "timer_t4"]),
       timerC: reader.duration(["proxy", "timer_c"]),
       maxBranches: reader.number(["proxy", "max_branches"]),
+      maxBreadth: reader.number(["proxy", "max_breadth"]),
       recordRoute: reader.boolean(["proxy", "record_route"]),
       maxForwards: reader.number(["proxy", "max_forwards"]))
     if proxy.timerT2 < proxy.timerT1 {

@@ -159,6 +159,8 @@ extension NodeConfiguration {
     public var timerC: Duration
     /// Branches that one request is forked to at most.
     public var maxBranches: Int
+    /// Branches that one request may have at once, here and further on (RFC 5393 §5.3.3).
+    public var maxBreadth: Int
     /// Whether the node stays in the path of dialogs.
     public var recordRoute: Bool
     /// Max-Forwards of requests that came without (RFC 3261 §16.6).

@@ -250,6 +250,10 @@ public enum SettingsTable {
       "proxy.max_branches", .count(1...64), default: .written("16"), reload: .live,
       "How many contacts one request is forwarded to at most."),
     Setting(
+      "proxy.max_breadth", .count(1...255), default: .written("60"), reload: .live,
+      "How many branches one request may have at once, here and at the proxies behind: Max-Breadth of requests that "
+        + "come with more or without (RFC 5393 §5.3.3)."),
+    Setting(
       "proxy.record_route", .boolean, default: .written("yes"), reload: .live,
       "Whether the node stays in the path of dialogs. Clients that are reachable only over their own connection need "
         + "it."),

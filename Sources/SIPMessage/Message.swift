@@ -116,6 +116,9 @@ public final class Message {
   /// Whether the message has a field of a name.
   public func has(_ name: HeaderName) -> Bool { firstIndex(of: name) != nil }
 
+  /// Whether the message has just one field of a name.
+  public func hasOne(_ name: HeaderName) -> Bool { has(name) && layout.isOnly(name) }
+
   /// Position behind a header line and its CRLF.
   public func end(ofFieldAt index: Int) -> Int { layout.end(ofFieldAt: index) }
 

@@ -68,9 +68,11 @@ struct MessageLayout {
 
   /// The values of all fields of a name.
   func values(of name: HeaderName) -> ValueIterator {
-    ValueIterator(
-      name, in: fields, from: firstIndex(of: name), isOnly: repeatedNames >> UInt64(name.rawValue) & 1 == 0)
+    ValueIterator(name, in: fields, from: firstIndex(of: name), isOnly: isOnly(name))
   }
+
+  /// Whether no two fields have the name.
+  func isOnly(_ name: HeaderName) -> Bool { repeatedNames >> UInt64(name.rawValue) & 1 == 0 }
 
   func has(_ name: HeaderName) -> Bool { firstIndex(of: name) != nil }
 

@@ -27,6 +27,7 @@ public enum StatusCode {
     case 487: "Request Terminated"
     case 500: "Server Internal Error"
     case 501: "Not Implemented"
+    case 502: "Bad Gateway"
     case 503: "Service Unavailable"
     case 504: "Server Time-out"
     case 505: "Version Not Supported"

@@ -69,6 +69,11 @@ extension ServerCore {
       refuse(inquiry, 483, &actions)
       return
     }
+    // RFC 3261 §16.3 step 4, RFC 5393 §4.2.2
+    if hasLooped(inquiry) {
+      refuse(inquiry, 482, &actions)
+      return
+    }
     // RFC 3261 §16.3 step 5: we know no extension that a proxy must understand.
     if inquiry.message.has(.proxyRequire) {
       refuseExtensions(inquiry, .proxyRequire, &actions)

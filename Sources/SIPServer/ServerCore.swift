@@ -28,6 +28,7 @@ public final class ServerCore {
   /// The transactions of REGISTER requests by what they have in common with their copies (RFC 3261 §8.2.2.2); no more than there are
   /// server transactions.
   var registersUnderWay: [UInt64: SlotHandle] = [:]
+  var closedConnections = ClosedConnections()
   var scratch: [UInt8] = []
   var tokenScratch: [UInt8] = []
   var keyScratch: [UInt8] = []
@@ -143,6 +144,7 @@ public final class ServerCore {
     }
     orphanRegistrations(over: .stream(flow))
     authenticator.flowClosed(.stream(flow))
+    if transactions.serverCount > 0 { closedConnections.insert(flow.connection) }
     suspects.remove(.stream(flow))
     transactions.connectionClosed(flow, at: now, outbox: &actions.outbox)
     endInput(now, &actions)

@@ -59,6 +59,8 @@ public struct ServerSettings: Sendable {
   public var locationTimeout = Duration.seconds(5)
   /// Targets that one request is forked to at most.
   public var maxBranches = 16
+  /// Branches that one request may have at once, here and further on (RFC 5393 §5.3.3).
+  public var maxBreadth = 60
   /// Max-Forwards of requests that have none (RFC 3261 §16.6 step 3).
   public var maxForwards = 70
   /// Whether the proxy stays in the path of dialogs.

@@ -20,7 +20,7 @@ public final class ServerTransaction {
   /// Where it came from.
   public internal(set) var source: Flow
   /// Where responses go (RFC 3261 §18.2.2, RFC 3581 §4).
-  public internal(set) var destination: Destination
+  public var destination: Destination
   /// The last response sent, while it may be needed again.
   public internal(set) var stored: [UInt8] = []
   /// The transaction user's response context; generation 0 when there is none.

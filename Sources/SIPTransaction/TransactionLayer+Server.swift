@@ -170,12 +170,36 @@ extension TransactionLayer {
 
   private func match(_ request: Message, _ via: Via, as method: Method) -> ServerTransaction? {
     let hash = Self.hash(request, via, as: method)
+    if let server = find(hash, { Self.isSame($0, request, via, as: method) && Self.isOfOneRequest($0, request) }) {
+      return server
+    }
+    // RFC 3261 §9.2, §17.2.3: what isn't a request of its own is found by the branch alone.
+    guard request.method == .ack || request.method == .cancel else { return nil }
+    return find(hash) { Self.isSame($0, request, via, as: method) }
+  }
+
+  private func find(_ hash: UInt64, _ matches: (ServerTransaction) -> Bool) -> ServerTransaction? {
     let position = serverIndex.find(hash) { position in
       guard let handle = servers.handle(at: position), let server = servers[handle] else { return false }
-      return Self.isSame(server, request, via, as: method)
+      return matches(server)
     }
     guard let position, let handle = servers.handle(at: position) else { return nil }
     return servers[handle]
+  }
+
+  /// Whether a request that has the branch of a transaction is of its request at all.
+  ///
+  /// Deviation: RFC 3261 §17.2.3 trusts the branch to be unique. Clients behind one NAT that count their branches up and name the same private
+  /// address would have their calls swallowed as retransmissions of each other's (CollisionTests).
+  private static func isOfOneRequest(_ server: ServerTransaction, _ request: Message) -> Bool {
+    let (mine, theirs) = (server.request.bytes, request.bytes)
+    func same(_ left: ByteRange?, _ right: ByteRange?) -> Bool {
+      guard let left, let right else { return left == nil && right == nil }
+      return mine.span.extracting(left.positions).equals(theirs.span.extracting(right.positions))
+    }
+    return same(server.request.value(of: .callID), request.value(of: .callID))
+      && same(server.request.tag(of: .from), request.tag(of: .from))
+      && (try? server.request.cseq().number) == (try? request.cseq().number)
   }
 
   /// What is the same in a request, its retransmissions, its ACK and its CANCEL. `Hasher` is keyed anew in each process.

@@ -55,6 +55,14 @@ public struct IPAddress: Hashable, Sendable {
     }
   }
 
+  /// Whether the address is in 169.254.0.0/16 or fe80::/10: it means something on one link only.
+  public var isLinkLocal: Bool {
+    switch family {
+    case .v4: low >> 16 == 0xA9FE
+    case .v6: high >> 54 == 0x3FA
+    }
+  }
+
   /// Broadcast (255.255.255.255) or multicast: never a place to send a response or request to.
   public var isMulticastOrBroadcast: Bool {
     switch family {

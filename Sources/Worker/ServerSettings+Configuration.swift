@@ -8,7 +8,7 @@ extension ServerSettings {
   /// The core's settings from the node's configuration and the addresses of this host.
   init(_ configuration: NodeConfiguration, interfaces: [IPAddress]) {
     let listeners = configuration.listen.map { listener in
-      Self.listener(listener, configuration)
+      Self.listener(listener, configuration, interfaces)
     }
     self.init(
       domains: configuration.domains.map(Self.domain), listeners: listeners,
@@ -23,6 +23,7 @@ extension ServerSettings {
       t1: configuration.proxy.timerT1, t2: configuration.proxy.timerT2, t4: configuration.proxy.timerT4)
     timerC = configuration.proxy.timerC
     maxBranches = configuration.proxy.maxBranches
+    maxBreadth = configuration.proxy.maxBreadth
     maxForwards = configuration.proxy.maxForwards
     recordRoute = configuration.proxy.recordRoute
     authenticationRequired = configuration.authentication.isRequired
@@ -46,13 +47,41 @@ extension ServerSettings {
   }
 
   private static func listener(
-    _ listener: NodeConfiguration.Listener, _ configuration: NodeConfiguration
+    _ listener: NodeConfiguration.Listener, _ configuration: NodeConfiguration, _ interfaces: [IPAddress]
   ) -> Listener {
     let port = listener.address.port
+    let node = listener.advertise ?? name([configuration.advertise], for: listener, interfaces)
+    let cluster = name(
+      [configuration.clusterName, listener.advertise, configuration.advertise], for: listener, interfaces)
     return Listener(
-      transport: listener.transport, address: listener.address,
-      sentBy: withPort(listener.advertise ?? configuration.advertise, port),
-      recordRoute: withPort(configuration.clusterName, port))
+      transport: listener.transport, address: listener.address, sentBy: withPort(node, port),
+      recordRoute: withPort(cluster, port))
+  }
+
+  /// RFC 5658 §3.1: how a listener is called that those must reach who speak its family: by the first of `names` that is no address of the
+  /// other family, else by its own address, or one of this host's.
+  private static func name(
+    _ names: [String?], for listener: NodeConfiguration.Listener, _ interfaces: [IPAddress]
+  ) -> String {
+    let family = listener.address.address.family
+    for case let name? in names where Self.family(name).map({ $0 == family }) ?? true { return name }
+    var own = listener.address.address
+    if own.isUnspecified {
+      let same = interfaces.filter { $0.family == family }
+      own = same.first { !$0.isLoopback && !$0.isLinkLocal } ?? same.first ?? own
+    }
+    var host: [UInt8] = []
+    own.appendAsHost(to: &host)
+    return String(decoding: host, as: UTF8.self)
+  }
+
+  /// The family of an address; nil for a name. A port may follow.
+  private static func family(_ host: String) -> IPAddress.Family? {
+    if host.hasPrefix("[") { return .v6 }
+    let parts = host.split(separator: ":", omittingEmptySubsequences: false)
+    if parts.count > 2 { return .v6 }
+    let octets = Array((parts.first ?? "").utf8)
+    return IPAddress(octets.span)?.family
   }
 
   /// `host:port`; a port that stands there already is kept. IPv6 addresses stand in brackets.

@@ -183,12 +183,6 @@ class Server:
 class Apus(Server):
     name = "apus"
     differs = {
-        "a forked request that comes back unchanged gets 482; the other branch goes on": "no loop detection yet",
-        "Max-Breadth is added, divided among branches and used again; with 1, they come one by one or 440":
-            "no Max-Breadth yet",
-        "a request to one contact keeps its whole Max-Breadth, in and out of a dialog": "no Max-Breadth yet",
-        "each side of a call finds us by its Record-Route, of its transport and family, on a new socket":
-            "one address in all Record-Route values",
         "sips reaches sips contacts alone: one who registered by sip gets 480, Warning 380": "not yet",
         "sip to a sips contact goes over its TLS connection with sip as the scheme, and nothing else changed": "not yet",
         "a request over 1,300 octets to a UDP contact comes by TCP; where nothing listens, by UDP": "not yet",

@@ -47,7 +47,7 @@ final class TestNode {
   static let start: Int64 = 1_790_000_000
 
   init(
-    seed: UInt64 = 1, users: TestUsers = TestUsers(), hashing: any Hashing = TestHashing(),
+    seed: UInt64 = 1, number: UInt32 = 7, users: TestUsers = TestUsers(), hashing: any Hashing = TestHashing(),
     _ change: (inout ServerSettings) -> Void = { _ in }
   ) {
     random = SplitMix(seed: seed)
@@ -68,7 +68,7 @@ final class TestNode {
     isChallenging = settings.authenticationRequired
     core = ServerCore(
       settings: settings,
-      identity: Branch(node: 7, slot: 0, generation: 1, transaction: SlotHandle(index: 0, generation: 0)),
+      identity: Branch(node: number, slot: 0, generation: 1, transaction: SlotHandle(index: 0, generation: 0)),
       hashing: hashing, users: users, start: now, unixSeconds: Self.start + 1)
   }
 

@@ -7,35 +7,40 @@ extension ServerCore {
   // MARK: CANCEL
 
   /// RFC 3261 §16.10: cancels every branch of an INVITE that has no final response. `reason` is the CANCEL that came, whose Reason goes on
-  /// (RFC 3326 §2); without it the call was taken elsewhere.
+  /// (RFC 3326 §2), also to the branches that can't be cancelled yet; without it the call was taken elsewhere.
   func cancelPending(_ context: ResponseContext, reason: Message?, _ now: Instant, _ actions: inout ServerActions) {
     guard context.isInvite, context.pendingCount > 0 else { return }
+    if context.cancelReason.isEmpty { keepReason(context, reason) }
     for index in context.branches.indices
     where context.branches[index].isPending && !context.branches[index].isCancelled {
       context.branches[index].isCancelled = true
       guard let client = transactions.client(context.branches[index].client) else { continue }
       // RFC 3261 §9.1: not before a provisional response; the branch remembers.
-      if client.isProceeding { sendCancel(context, index, client, reason, now, &actions) }
+      if client.isProceeding { sendCancel(context, index, client, now, &actions) }
+    }
+  }
+
+  private func keepReason(_ context: ResponseContext, _ cancel: Message?) {
+    guard let cancel else {
+      if context.isAnswered {
+        context.cancelReason.append("Reason: SIP;cause=200;text=\"Call completed elsewhere\"\r\n")
+      }
+      return
+    }
+    let bytes = cancel.bytes
+    cancel.forEach(.reason) { line, value in
+      context.cancelReason.append(bytes.span.extracting(Int(cancel.fields[line].start)..<Int(value.end)))
+      context.cancelReason.append("\r\n")
+      return true
     }
   }
 
   func sendCancel(
-    _ context: ResponseContext, _ index: Int, _ invite: ClientTransaction, _ reason: Message?, _ now: Instant,
+    _ context: ResponseContext, _ index: Int, _ invite: ClientTransaction, _ now: Instant,
     _ actions: inout ServerActions
   ) {
     guard !invite.isCancelSent else { return }
-    scratch.clear()
-    if let reason {
-      let bytes = reason.bytes
-      reason.forEach(.reason) { line, value in
-        scratch.append(bytes.span.extracting(Int(reason.fields[line].start)..<Int(value.end)))
-        scratch.append("\r\n")
-        return true
-      }
-    } else if context.isAnswered {
-      scratch.append("Reason: SIP;cause=200;text=\"Call completed elsewhere\"\r\n")
-    }
-    let lines = scratch
+    let lines = context.cancelReason
     transactions.cancel(invite, reason: lines.span, at: now, outbox: &actions.outbox)
     // RFC 3261 §9.1: if no final response comes within 64*T1 the INVITE counts as cancelled.
     context.branches[index].deadline = now.adding(nanoseconds: settings.timers.timeoutNanoseconds)
@@ -61,7 +66,7 @@ extension ServerCore {
       guard let client = transactions.client(context.branches[index].client) else { continue }
       if client.isProceeding, !context.branches[index].isCancelled {
         context.branches[index].isCancelled = true
-        sendCancel(context, index, client, nil, now, &actions)
+        sendCancel(context, index, client, now, &actions)
       } else {
         settle(context, index)
         keepBetter(context, local: 408)

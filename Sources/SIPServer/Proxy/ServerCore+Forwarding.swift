@@ -4,12 +4,19 @@ import Structures
 
 /// Request forwarding: RFC 3261 §16.6.
 extension ServerCore {
-  /// Forwards to the next group of targets with equal q. Lower ones wait until these have failed (RFC 3261 §16.6).
+  /// Forwards to the next group of targets with equal q, or to as many of them as the request has breadth for (RFC 5393 §5.3.3). Lower ones
+  /// wait until these have failed (RFC 3261 §16.6).
   func tryTargets(_ context: ResponseContext, _ now: Instant, _ actions: inout ServerActions) {
     guard context.nextTarget < context.targets.count else { return }
     let q = context.targets[context.nextTarget].q
-    while context.nextTarget < context.targets.count, context.targets[context.nextTarget].q == q {
-      forwardNext(context, now, &actions)
+    var waiting = 0
+    for target in context.targets[context.nextTarget...] where target.q == q { waiting += 1 }
+    var breadth = freeBreadth(context)
+    while waiting > 0, breadth > 0 {
+      let share = (breadth + waiting - 1) / waiting
+      forwardNext(context, breadth: share, now, &actions)
+      breadth -= share
+      waiting -= 1
     }
     scheduleTimerC(context)
   }
@@ -19,27 +26,32 @@ extension ServerCore {
     _ target: ResponseContext.Target, _ context: ResponseContext, _ now: Instant, _ actions: inout ServerActions
   ) {
     context.targets.insert(target, at: context.nextTarget)
-    forwardNext(context, now, &actions)
+    let breadth = freeBreadth(context)
+    // Others may have taken what the failed one had; then it waits for them.
+    guard breadth > 0 else { return }
+    forwardNext(context, breadth: breadth, now, &actions)
     scheduleTimerC(context)
   }
 
-  private func forwardNext(_ context: ResponseContext, _ now: Instant, _ actions: inout ServerActions) {
+  private func forwardNext(
+    _ context: ResponseContext, breadth: Int, _ now: Instant, _ actions: inout ServerActions
+  ) {
     let position = context.nextTarget
     let target = context.targets[position]
     context.nextTarget += 1
     guard let server = transactions.server(context.server) else { return }
     let client = transactions.prepareClient(context: context.handle, branch: context.branches.count)
     let start = actions.outbox.octets.count
-    let branch = branchText(client.handle)
+    let branch = branchText(client.handle, context.loopCheck)
     append(
       server.request, via: server.via, from: server.source, to: target, branch: branch,
-      poppedRoutes: context.poppedRoutes, callerRecord: context.callerRecord, calleeRecord: context.record,
-      &actions.outbox.octets)
+      breadth: breadth, poppedRoutes: context.poppedRoutes, callerRecord: context.callerRecord,
+      calleeRecord: context.record, &actions.outbox.octets)
     // RFC 3261 §16.6 step 11: Timer C runs for INVITE only.
     context.branches.append(
       ResponseContext.Branch(
         client: client.handle, target: position, isPending: true, isCancelled: false,
-        deadline: context.isInvite ? now + settings.timerC : .distantFuture))
+        deadline: context.isInvite ? now + settings.timerC : .distantFuture, breadth: breadth))
     context.pendingCount += 1
     context.liveClients += 1
     statistics.requestsForwarded &+= 1
@@ -48,10 +60,11 @@ extension ServerCore {
       isReliable: target.hop.transport.isReliable, at: now, outbox: &actions.outbox)
   }
 
-  func branchText(_ handle: SlotHandle) -> Branch {
+  func branchText(_ handle: SlotHandle, _ loopCheck: UInt32 = 0) -> Branch {
     let identity = transactions.identity
     return Branch(
-      node: identity.node, slot: identity.slot, generation: identity.generation, transaction: handle)
+      node: identity.node, slot: identity.slot, generation: identity.generation, transaction: handle,
+      loopCheck: loopCheck)
   }
 
   // MARK: Octets
@@ -63,18 +76,19 @@ extension ServerCore {
     let hop = NextHop(destination: .flow(flow.id), transport: flow.transport, listener: flow.listener)
     append(
       request, via: via, from: source, to: ResponseContext.Target(uri: uri, hop: hop, q: 1_000),
-      branch: branchText(SlotHandle(index: 1, generation: 1)), poppedRoutes: 0, callerRecord: [], calleeRecord: [],
+      branch: branchText(SlotHandle(index: 1, generation: 1), loopCheck(request)),
+      breadth: incomingBreadth(request) ?? settings.maxBreadth, poppedRoutes: 0, callerRecord: [], calleeRecord: [],
       &output)
   }
 
   /// Writes the request as it goes to one target: copied in runs, with the lines that change spliced in.
   func append(
     _ request: Message, via: Via, from source: Flow, to target: ResponseContext.Target, branch: Branch,
-    poppedRoutes: Int, callerRecord: [UInt8], calleeRecord: [UInt8], _ output: inout [UInt8]
+    breadth: Int, poppedRoutes: Int, callerRecord: [UInt8], calleeRecord: [UInt8], _ output: inout [UInt8]
   ) {
     let bytes = request.bytes
     let text = bytes.span
-    appendStart(request, text, target, branch, &output)
+    appendStart(request, text, target, branch, breadth, &output)
     // RFC 6665 §4.3: a subscriber may learn of a dialog by its NOTIFY alone; that its SUBSCRIBE was ours, the token tells.
     if settings.recordRoute, request.method.formsDialog,
       request.tag(of: .to) == nil || request.method == .notify && target.origin == .token
@@ -88,7 +102,7 @@ extension ServerCore {
       output.append("\r\n")
     }
     let hasLastRoute = target.isDetoured && !target.lastRoute.isEmpty
-    appendFields(request, text, via, source, poppedRoutes + (hasLastRoute ? 1 : 0), &output)
+    appendFields(request, text, via, source, breadth, poppedRoutes + (hasLastRoute ? 1 : 0), &output)
     if hasLastRoute {
       output.append("Route: <")
       output.append(target.lastRoute.span)
@@ -106,14 +120,14 @@ extension ServerCore {
     output.append(text.extracting(request.body.positions))
   }
 
-  /// The start line (RFC 3261 §16.6 step 2) and our Via (step 8).
+  /// The start line (RFC 3261 §16.6 step 2), our Via (step 8), and Max-Breadth where there is none yet (RFC 5393 §5.3.3).
   private func appendStart(
     _ request: Message, _ text: Span<UInt8>, _ target: ResponseContext.Target, _ branch: Branch,
-    _ output: inout [UInt8]
+    _ breadth: Int, _ output: inout [UInt8]
   ) {
     let method = request.methodToken
     let sentBy = settings.listeners[Int(target.hop.listener)].sentBy
-    let fixed = 48
+    let fixed = 64 + OutputSpan.decimalDigits
     output.append(addingCapacity: method.count + target.uri.count + sentBy.count + Branch.length + fixed) { output in
       output.append(text.extracting(method.positions))
       output.append(" ")
@@ -126,7 +140,13 @@ extension ServerCore {
       output.append(sentBy.span)
       output.append(";branch=")
       branch.append(to: &output, hashing: hashing)
-      output.append("\r\n")
+      if request.has(.maxBreadth) {
+        output.append("\r\n")
+      } else {
+        output.append("\r\nMax-Breadth: ")
+        output.append(decimal: UInt64(breadth))
+        output.append("\r\n")
+      }
     }
   }
 
@@ -206,7 +226,7 @@ extension ServerCore {
   }
 
   private func appendFields(
-    _ request: Message, _ text: Span<UInt8>, _ via: Via, _ source: Flow, _ poppedRoutes: Int,
+    _ request: Message, _ text: Span<UInt8>, _ via: Via, _ source: Flow, _ breadth: Int, _ poppedRoutes: Int,
     _ output: inout [UInt8]
   ) {
     var run = request.headersStart
@@ -222,6 +242,11 @@ extension ServerCore {
       case .maxForwards:
         output.append(text.extracting(run..<Int(field.start)))
         appendMaxForwards((request.number(of: .maxForwards) ?? settings.maxForwards) - 1, &output)
+        run = request.end(ofFieldAt: index)
+      case .maxBreadth:
+        // RFC 5393 §5.3.3: one value, however many came.
+        output.append(text.extracting(run..<Int(field.start)))
+        if index == request.firstIndex(of: .maxBreadth) { appendMaxBreadth(breadth, &output) }
         run = request.end(ofFieldAt: index)
       case .route where routesToDrop > 0:
         output.append(text.extracting(run..<Int(field.start)))
@@ -242,6 +267,12 @@ extension ServerCore {
       output.append(decimal: UInt64(max(0, number)))
       output.append("\r\n")
     }
+  }
+
+  private func appendMaxBreadth(_ number: Int, _ output: inout [UInt8]) {
+    output.append("Max-Breadth: ")
+    output.append(decimal: UInt64(max(1, number)))
+    output.append("\r\n")
   }
 
   /// RFC 3261 §16.4: drops the values that were ours from one Route line; returns where copying goes on.
@@ -283,7 +314,9 @@ extension ServerCore {
     var inquiry = inquiry
     readRoutes(&inquiry)
     let bytes = inquiry.message.bytes
-    guard inquiry.message.number(of: .maxForwards) != 0, !hasLocalTag(inquiry.message), inquiry.uri.isSIP else {
+    guard inquiry.message.number(of: .maxForwards) != 0, !hasLocalTag(inquiry.message), inquiry.uri.isSIP,
+      !hasLooped(inquiry)
+    else {
       drop(inquiry.message)
       return
     }
@@ -384,7 +417,9 @@ extension ServerCore {
     let word = hashing.shortMAC(octets.span)
     append(
       inquiry.message, via: inquiry.via, from: inquiry.flow, to: target,
-      branch: branchText(SlotHandle(index: UInt32(truncatingIfNeeded: word), generation: 0)),
+      branch: branchText(
+        SlotHandle(index: UInt32(truncatingIfNeeded: word), generation: 0), loopCheck(inquiry.message)),
+      breadth: incomingBreadth(inquiry.message) ?? settings.maxBreadth,
       poppedRoutes: inquiry.poppedRoutes, callerRecord: [], calleeRecord: [], &actions.outbox.octets)
     actions.outbox.transmit(from: start, to: hop.destination, tag: tag)
     statistics.requestsForwarded &+= 1

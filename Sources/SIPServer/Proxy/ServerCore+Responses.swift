@@ -8,9 +8,7 @@ extension ServerCore {
     statistics.responsesReceived &+= 1
     let bytes = message.bytes
     // RFC 3261 §18.1.2: what wasn't sent by one of our names isn't the answer to anything of ours.
-    guard message.check() == nil, let via = try? message.topVia(), settings.isSentBy(via, bytes.span),
-      isForSomebodyElse(message, via)
-    else {
+    guard message.check() == nil, let via = try? message.topVia(), settings.isSentBy(via, bytes.span) else {
       statistics.malformed &+= 1
       drop(message)
       return
@@ -24,7 +22,28 @@ extension ServerCore {
         transactions.pool.put(message)
         return
       }
-      received(message, via, for: client, context, now, &actions)
+      if isForSomebodyElse(message, via) {
+        received(message, via, for: client, context, now, &actions)
+      } else {
+        receivedForNobody(message.status, client, context, now, &actions)
+        drop(message)
+      }
+    }
+  }
+
+  /// RFC 3261 §16.7 step 3: the callee has taken off the Vias below ours, so that nobody is left to forward its response to. The caller
+  /// needn't wait for another: what ends the branch is a bad response of a gateway (RFC 3261 §21.5.3).
+  private func receivedForNobody(
+    _ status: Int, _ client: ClientTransaction, _ context: ResponseContext, _ now: Instant,
+    _ actions: inout ServerActions
+  ) {
+    statistics.malformed &+= 1
+    if status < 200 {
+      provisional(context, client, status, now, &actions)
+    } else if context.branches[client.branch].isPending {
+      settle(context, client.branch)
+      keepBetter(context, local: 502)
+      completeIfDone(context, now, &actions)
     }
   }
 
@@ -89,7 +108,7 @@ extension ServerCore {
   ) {
     guard context.isInvite else { return }
     if context.branches[client.branch].isCancelled {
-      sendCancel(context, client.branch, client, nil, now, &actions)
+      sendCancel(context, client.branch, client, now, &actions)
     } else if status > 100 {
       context.branches[client.branch].deadline = now + settings.timerC
       scheduleTimerC(context)
@@ -160,7 +179,12 @@ extension ServerCore {
 
   /// Goes on when no branch is pending: to the next targets, or to the caller with the best response.
   func completeIfDone(_ context: ResponseContext, _ now: Instant, _ actions: inout ServerActions) {
-    guard context.pendingCount == 0, context.openQueries == 0, !context.isAnswered else { return }
+    guard !context.isAnswered else { return }
+    if hasBreadthForMore(context) {
+      tryTargets(context, now, &actions)
+      return
+    }
+    guard context.pendingCount == 0, context.openQueries == 0 else { return }
     if !context.isStopped, context.nextTarget < context.targets.count {
       tryTargets(context, now, &actions)
       return
@@ -198,6 +222,7 @@ extension ServerCore {
       into: &actions.outbox.octets)
     ResponseWriter.end(body: 0, into: &actions.outbox.octets)
     statistics.responsesMade[status / 100] &+= 1
+    leadBack(server)
     transactions.respond(server, status: status, from: start, at: now, outbox: &actions.outbox)
   }
 
@@ -234,6 +259,7 @@ extension ServerCore {
     actions.outbox.octets.append("\r\n")
     actions.outbox.octets.append(text.extracting(message.body.positions))
     statistics.responsesForwarded &+= 1
+    leadBack(server)
     transactions.respond(server, status: message.status, from: start, at: now, outbox: &actions.outbox)
   }
 }

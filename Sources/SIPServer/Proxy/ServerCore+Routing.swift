@@ -92,7 +92,18 @@ extension ServerCore {
       refuse(inquiry, 500, "Next Hop Has No Address", &actions)
       return
     }
+    guard let breadth = incomingBreadth(inquiry.message) else {
+      refuse(inquiry, 400, "Malformed Max-Breadth", &actions)
+      return
+    }
+    // RFC 5393 §5.3.3: nothing less than one branch is left to fall back to.
+    guard breadth > 0 else {
+      refuse(inquiry, 440, &actions)
+      return
+    }
     let context = begin(inquiry, now, &actions)
+    context.breadth = breadth
+    context.loopCheck = loopCheck(inquiry.message)
     let target = hop.map { self.target(of: inquiry, over: $0, isToken: named != nil) }
     if let lookup {
       context.routed = target

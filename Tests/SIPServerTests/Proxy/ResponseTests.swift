@@ -163,7 +163,7 @@ struct ResponseTests {
   func stray() {
     let (node, alice, bob, request) = begun("MESSAGE")
     let response = TestNode.response("200 OK", to: request)
-    let branch = String(request.firstMatch(of: /branch=(z9hG4bK[A-Za-z0-9_-]{27})/)?.output.1 ?? "")
+    let branch = String(request.firstMatch(of: /branch=(z9hG4bK[A-Za-z0-9_-]{32})/)?.output.1 ?? "")
     var letters = Array(branch)
     letters[20] = letters[20] == "A" ? "B" : "A"
     let changes = [

@@ -1,0 +1,29 @@
+import SIPMessage
+import SIPTransaction
+import Structures
+
+/// Responses to requests whose connection is gone (RFC 3261 §18.2.2).
+extension ServerCore {
+  /// Sees that the responses of a transaction go where its sender can be reached: over the connection of the request, as long as there is one.
+  /// Another way is looked for once; what can't be sent there either is lost.
+  func leadBack(_ server: ServerTransaction) {
+    guard !closedConnections.isEmpty, case .flow(.stream(let stream)) = server.destination,
+      closedConnections.contains(stream.connection), let other = destinationWithoutFlow(server)
+    else { return }
+    server.destination = other
+  }
+
+  /// RFC 3261 §18.2.2: the address that the request came from, at the port of sent-by, where a server listens that only calls by way of us; for
+  /// TLS under the name in sent-by. Nil when its sender can't be reached there.
+  func destinationWithoutFlow(_ server: ServerTransaction) -> Destination? {
+    let transport = server.source.transport
+    let port = server.via.port ?? transport.defaultPort
+    guard transport.isReliable, port != 0 else { return nil }
+    var name: [UInt8] = []
+    if transport == .tls {
+      let bytes = server.request.bytes
+      name.append(bytes.span.extracting(server.via.host.positions))
+    }
+    return .address(SocketAddress(server.source.remote.address, port: port), transport, name: name)
+  }
+}
