@@ -183,10 +183,14 @@ class Server:
 class Apus(Server):
     name = "apus"
     differs = {
-        "sips reaches sips contacts alone: one who registered by sip gets 480, Warning 380": "not yet",
-        "sip to a sips contact goes over its TLS connection with sip as the scheme, and nothing else changed": "not yet",
-        "a request over 1,300 octets to a UDP contact comes by TCP; where nothing listens, by UDP": "not yet",
-        "a branch that is given up since another took the call learns so from Reason; after 6xx as well": "no Reason",
+        "sips reaches sips contacts alone: one who registered by sip gets 480, Warning 380":
+            "sips is let through to a sip contact",
+        "sip to a sips contact goes over its TLS connection with sip as the scheme, and nothing else changed":
+            "the Request-URI stays sips",
+        "a request over 1,300 octets to a UDP contact comes by TCP; where nothing listens, by UDP":
+            "goes by UDP whatever its size",
+        "a branch that is given up since another took the call learns so from Reason; after 6xx as well":
+            "a CANCEL of our own has no Reason",
         "identities that a client claims never reach the callee: the one that it proved does, or none": "not yet",
         "claims in the requests of a dialog, and in answers of a callee, go as well": "not yet",
         "Privacy: id: no asserted identity leaves us for a callee, alone or beside other wishes": "not yet",

@@ -1,3 +1,4 @@
+import SIPMessage
 import Structures
 
 /// What stays the same of a binding when its client comes back over another flow: the instance, or without one the contact.
@@ -15,7 +16,8 @@ public struct BindingIdentity: Hashable, Sendable {
 
   /// What the hash is of.
   public let kind: Kind
-  /// A keyed hash, the same in all workers of the cluster; 0 for ``Kind/none``.
+  /// A keyed hash, the same in all workers of the cluster; 0 for ``Kind/none``. Of a contact the lower half is of its user and host alone, which
+  /// stay when its client opens another connection.
   public let hash: UInt64
 
   /// Of a binding of which nothing is known.
@@ -37,19 +39,34 @@ public struct BindingIdentity: Hashable, Sendable {
     if let instance {
       self.init(kind: .instance, hash: hashing.shortMAC(instance.span))
     } else {
-      self.init(kind: .contact, hash: hashing.shortMAC(contact.span))
+      let text = contact.span
+      let place = hashing.shortMAC(text.extracting(Self.place(of: text)))
+      self.init(kind: .contact, hash: hashing.shortMAC(text) << 32 | place & 0xFFFF_FFFF)
     }
+  }
+}
+
+extension BindingIdentity {
+  /// User and host of a contact; all of it when it is no SIP URI.
+  private static func place(of contact: Span<UInt8>) -> Range<Int> {
+    guard let uri = try? SIPURI(contact, ByteRange(0, contact.count)), uri.isSIP else { return 0..<contact.count }
+    return Int((uri.user ?? uri.host).start)..<Int(uri.host.end)
+  }
+
+  /// Whether another contact is of the same user at the same host.
+  func isAtSamePlace(as other: BindingIdentity) -> Bool {
+    kind == .contact && other.kind == .contact && hash & 0xFFFF_FFFF == other.hash & 0xFFFF_FFFF
   }
 }
 
 extension BindingSet {
   /// The bindings to which a request goes that was meant for a binding whose flow is gone, best first: those of the same instance. A client without
-  /// an instance is known by its contact; if that changed, it can only be the one binding without an instance that the address of record has.
+  /// an instance is known by its contact; if it has another port now, by being the only one of that user at that host.
   func successors(of identity: BindingIdentity, hashing: any Hashing) -> [Binding] {
+    if identity.kind == .none { return count == 1 ? bindings : [] }
     let same = bindings.filter { BindingIdentity($0, hashing: hashing) == identity }
     if !same.isEmpty || identity.kind == .instance { return same }
-    let anonymous = bindings.filter { $0.instance == nil }
-    if anonymous.count == 1 { return anonymous }
-    return identity.kind == .none && count == 1 ? bindings : []
+    let similar = bindings.filter { BindingIdentity($0, hashing: hashing).isAtSamePlace(as: identity) }
+    return similar.count == 1 ? similar : []
   }
 }
