@@ -61,7 +61,7 @@ final class SimulatedServer {
   /// What was sent over a connection is not acknowledged.
   func suspected(_ connection: Connection) {
     guard case .stream(let flow) = connection.flow.id else { return }
-    world.witness.count("suspected")
+    world.witness.suspected(connection, at: world.now)
     input { core, actions in core.flowSuspected(flow, at: world.now, actions: &actions) }
   }
 

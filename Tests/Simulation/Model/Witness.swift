@@ -10,6 +10,8 @@ final class Witness {
   private(set) var acceptances: [(tag: String, Acceptance)] = []
   /// When a caller learned of the 2xx with a To tag.
   private(set) var learnedTags: [String: Instant] = [:]
+  /// Since when the server has doubted a connection.
+  private(set) var suspicions: [ObjectIdentifier: Instant] = [:]
   private(set) var acknowledgedTags: Set<String> = []
   /// Since when a phone has been registered over a connection.
   private(set) var registrations: [(phone: Phone, connection: Connection, duration: Int, at: Instant)] = []
@@ -148,6 +150,11 @@ final class Witness {
     case "CANCEL": record.cancelReachedServer = record.cancelReachedServer ?? now
     default: break
     }
+  }
+
+  func suspected(_ connection: Connection, at now: Instant) {
+    count("suspected")
+    if suspicions[ObjectIdentifier(connection)] == nil { suspicions[ObjectIdentifier(connection)] = now }
   }
 
   func serverSent(_ packet: Packet, to connection: Connection?, at now: Instant) {
