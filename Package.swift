@@ -101,10 +101,17 @@ let package = Package(
       dependencies: ["Structures", "SIPMessage", "SIPTransaction", "SIPServer", "TLSEngine", "CAllocationCount"],
       path: "benchmarks/micro/Sources/micro", swiftSettings: settings),
 
+    // Phones, a network and a server core in simulated time: Tests/Simulation.
+    .target(
+      name: "Simulation", dependencies: ["Structures", "SIPTransaction", "SIPServer"], path: "Tests/Simulation/Model",
+      swiftSettings: settings),
+    .executableTarget(
+      name: "simulate", dependencies: ["Simulation"], path: "Tests/Simulation/simulate", swiftSettings: settings),
+
     tests("StructuresTests", ["Structures"]),
     tests("SIPMessageTests", ["Structures", "SIPMessage"], resources: [.copy("Fixtures")]),
     tests("SIPTransactionTests", ["Structures", "SIPMessage", "SIPTransaction"]),
-    tests("SIPServerTests", ["Structures", "SIPMessage", "SIPTransaction", "SIPServer"]),
+    tests("SIPServerTests", ["Structures", "SIPMessage", "SIPTransaction", "SIPServer", "Simulation"]),
     tests("ConfigurationTests", ["Structures", "Configuration"]),
     tests("ReactorTests", ["Structures", "Reactor", "CLinux"]),
     tests("TLSEngineTests", ["Structures", "TLSEngine"]),

@@ -1,0 +1,22 @@
+import Structures
+
+/// One random run of phones and a server: what it was, and what was wrong with it.
+package struct Simulation: Sendable {
+  /// What the run follows from.
+  package let seed: UInt64
+  /// What must not have been; empty when all was well.
+  package let complaints: [String]
+  /// How often what happened: requests by method, responses by method and status.
+  package let seen: [String: Int]
+
+  /// Carries a run out to its end, with every timer run out. `tracer` is told of every message.
+  package init(seed: UInt64, sabotage: Sabotage? = nil, tracer: ((String) -> Void)? = nil) {
+    let world = World(seed: seed, sabotage: sabotage, tracer: tracer)
+    let story = Story(world: world)
+    story.play()
+    self.seed = seed
+    complaints = world.witness.complaints
+    seen = world.witness.seen
+    world.close()
+  }
+}

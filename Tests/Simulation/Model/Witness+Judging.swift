@@ -1,0 +1,104 @@
+import Structures
+
+/// What must be true when all is over.
+extension Witness {
+  /// What delays, losses and repetitions may cost in all, until what is certain to arrive has arrived.
+  private static let margin = Duration.seconds(15)
+
+  func judge(end: Instant) {
+    for record in order {
+      judgeFinals(record, end)
+      for branch in record.branches { judgeBranch(branch, end) }
+    }
+    for (tag, acceptance) in acceptances { judgeAcceptance(tag, acceptance, end) }
+  }
+
+  // MARK: Final responses
+
+  /// RFC 3261 §16.7: one final response, or 2xx alone; RFC 4320 §4.2: silence where a non-INVITE request got no answer in time.
+  private func judgeFinals(_ record: RequestRecord, _ end: Instant) {
+    guard record.reachedServer != nil else { return }
+    let name = "\(record.phone.name)'s \(record.method) \(record.callID) at \(seconds(record.at))"
+    let accepted = record.finals.filter { $0.status < 300 }
+    let refused = record.finals.filter { $0.status >= 300 }
+    if record.isInvite {
+      let tags = Set(accepted.map(\.tag))
+      for tag in tags where !record.branches.contains(where: { $0.final?.tag == tag && $0.final?.status == 200 }) {
+        complain("\(name) got a 2xx from nobody: \(tag)")
+      }
+      if let first = refused.first, accepted.contains(where: { !isLate($0, after: first, record) }) {
+        complain("\(name) got 2xx and \(first.status)")
+      }
+      if Set(refused.map(\.octets)).count > 1 { complain("\(name) got \(refused.map(\.status))") }
+    } else if Set(record.finals.map(\.octets)).count > 1 {
+      complain("\(name) got \(record.finals.map(\.status))")
+    }
+    if record.connection.isReliable, (record.isInvite ? refused : record.finals).count > 1 {
+      complain("\(name) got its final response \(record.finals.count) times over a stream")
+    }
+    if record.told > 1 { complain("\(name) was told \(record.told) times") }
+    guard record.connection.wasGood(from: record.at, to: end) else { return }
+    if record.finals.isEmpty, record.isInvite || mustBeAnswered(record) { complain("\(name) got no final response") }
+  }
+
+  /// Whether a 2xx came after the refusal and from a branch that was given up as its flow seemed dead: RFC 3261 §16.7 step 5 lets it through even so.
+  private func isLate(
+    _ accepted: RequestRecord.FinalSent, after refusal: RequestRecord.FinalSent, _ record: RequestRecord
+  ) -> Bool {
+    let branch = record.branches.first { $0.final?.tag == accepted.tag }
+    let doubt = branch?.connection.flatMap { suspicions[ObjectIdentifier($0)] }
+    return accepted.at > refusal.at && doubt.map { $0 <= refusal.at } ?? false
+  }
+
+  /// Whether every phone that a non-INVITE request went to answered while the answer was still wanted.
+  private func mustBeAnswered(_ record: RequestRecord) -> Bool {
+    record.branches.allSatisfy { branch in
+      guard let connection = branch.connection, connection.brokenAt == nil, let final = branch.final else {
+        return false
+      }
+      return final.at - record.at < .seconds(12)
+    }
+  }
+
+  // MARK: Branches
+
+  /// Every phone that rang and lost was told: by CANCEL, or it gave a final response itself.
+  private func judgeBranch(_ branch: BranchRecord, _ end: Instant) {
+    guard branch.request.isInvite, let connection = branch.connection, connection.brokenAt == nil,
+      branch.isAnsweredInTime, branch.final == nil
+    else { return }
+    if branch.cancelled == nil {
+      complain(
+        "\(connection.phone.name) rings for ever: \(branch.request.callID), CANCEL sent: \(branch.cancelSent != nil)")
+    }
+  }
+
+  // MARK: Calls
+
+  /// A call that was taken is known to the caller, unless the server had given its branch up.
+  private func judgeAcceptance(_ tag: String, _ acceptance: Acceptance, _ end: Instant) {
+    let (branch, record) = (acceptance.branch, acceptance.branch.request)
+    guard acceptance.isOverGoodFlow, branch.connection?.brokenAt == nil, record.connection.brokenAt == nil,
+      let reached = branch.reachedPhone
+    else { return }
+    let timeout = AgentClientTransaction.timeout - Self.margin
+    // Timer B, Timer C, and 64*T1 after CANCEL.
+    guard branch.isAnsweredInTime,
+      acceptance.at - (branch.lastProvisional ?? reached) < .seconds(180) - Self.margin,
+      branch.cancelSent.map({ acceptance.at - $0 < timeout }) ?? true,
+      // RFC 3261 §9.1: so long does the caller wait for the end of what it cancelled.
+      record.cancelReachedServer.map({ acceptance.at - $0 < timeout }) ?? true
+    else { return }
+    // Timer L: after another 2xx.
+    if let first = record.finals.first, acceptance.at - first.at > timeout { return }
+    let name = "\(acceptance.phone.name)'s 2xx \(tag) of \(record.callID) at \(seconds(acceptance.at))"
+    if learnedTags[tag] == nil { return complain("\(name) never reached \(record.phone.name)") }
+    if !acknowledgedTags.contains(tag), acceptance.phone.dialogs.contains(where: { $0.localTag == tag }) {
+      complain("\(name) was never acknowledged")
+    }
+  }
+
+  private func seconds(_ instant: Instant) -> String {
+    "\(Double((instant.nanoseconds - 1_000_000_000) / 1_000_000) / 1_000)"
+  }
+}
