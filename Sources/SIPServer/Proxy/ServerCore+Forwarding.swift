@@ -280,20 +280,15 @@ extension ServerCore {
     _ request: Message, _ text: Span<UInt8>, _ index: Int, _ toDrop: inout Int, _ output: inout [UInt8]
   ) -> Int {
     let field = request.fields[index]
-    var iterator = ValueIterator(.route, in: request)
-    var isFirst = true
-    while let (value, line) = iterator.next(text), line <= index {
-      guard line == index else { continue }
-      if toDrop > 0 {
+    var iterator = ValueIterator(lineAt: index, in: request)
+    while let (value, _) = iterator.next(text) {
+      guard toDrop == 0 else {
         toDrop -= 1
         continue
       }
-      if isFirst {
-        output.append("Route: ")
-        output.append(text.extracting(Int(value.start)..<Int(field.value.end)))
-        output.append("\r\n")
-      }
-      isFirst = false
+      output.append("Route: ")
+      output.append(text.extracting(Int(value.start)..<Int(field.value.end)))
+      output.append("\r\n")
       break
     }
     return request.end(ofFieldAt: index)
@@ -323,7 +318,7 @@ extension ServerCore {
     if let gruu = gruu(of: inquiry, bytes.span), !inquiry.hasBadToken {
       var key: [UInt8] = []
       gruu.gruu.appendKey(domain: gruu.domain.name.span, to: &key)
-      ask(open(.ack(inquiry.message, inquiry.flow), now), key: key.span, &actions)
+      if let query = openAck(inquiry.message, inquiry.flow, now) { ask(query, key: key.span, &actions) }
     } else if inquiry.token != nil {
       if let hop = tokenHop(of: inquiry) {
         // Whether the flow is still there is not known before the ACK is sent.
@@ -337,7 +332,7 @@ extension ServerCore {
       let domain = domain(of: inquiry.uri, bytes.span, inquiry.flow)
     {
       // A caller that keeps to the address it called, without the route set: its callee's contact is asked for again.
-      let query = open(.ack(inquiry.message, inquiry.flow), now)
+      guard let query = openAck(inquiry.message, inquiry.flow, now) else { return }
       ask(query, inquiry.uri, domain, bytes.span, &actions)
     } else {
       drop(inquiry.message)
@@ -397,7 +392,7 @@ extension ServerCore {
       drop(message)
       return
     }
-    let query = open(.ack(message, flow), now)
+    guard let query = openAck(message, flow, now) else { return }
     ask(query, key: owner.aor.span, &actions)
   }
 
