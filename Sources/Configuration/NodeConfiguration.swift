@@ -161,10 +161,20 @@ extension NodeConfiguration {
     public var maxBranches: Int
     /// Branches that one request may have at once, here and further on (RFC 5393 §5.3.3).
     public var maxBreadth: Int
+    /// What becomes of a 3xx (RFC 3261 §16.7 step 4).
+    public var redirects: Redirects
     /// Whether the node stays in the path of dialogs.
     public var recordRoute: Bool
     /// Max-Forwards of requests that came without (RFC 3261 §16.6).
     public var maxForwards: Int
+  }
+
+  /// What becomes of a 3xx.
+  public enum Redirects: String, Sendable, Equatable, CaseIterable {
+    /// The caller gets it.
+    case pass
+    /// Its contacts become targets.
+    case follow
   }
 
   /// What one worker holds at most.

@@ -254,6 +254,11 @@ public enum SettingsTable {
       "How many branches one request may have at once, here and at the proxies behind: Max-Breadth of requests that "
         + "come with more or without (RFC 5393 §5.3.3)."),
     Setting(
+      "proxy.redirects", .choice(NodeConfiguration.Redirects.allCases.map(\.rawValue)), default: .written("pass"),
+      reload: .live,
+      "What becomes of a 3xx. pass: the caller gets it. follow: the contacts in it become targets, if all of them can be "
+        + "reached; those in our domains are looked up (RFC 3261 §16.7)."),
+    Setting(
       "proxy.record_route", .boolean, default: .written("yes"), reload: .live,
       "Whether the node stays in the path of dialogs. Clients that are reachable only over their own connection need "
         + "it."),

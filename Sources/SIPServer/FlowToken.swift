@@ -6,10 +6,10 @@ import Structures
 /// only we can make and read it (RFC 5626 §5.2). When the flow is gone, the binding leads to the one that took its place.
 ///
 /// base64url of one octet naming the secret, then sealed. Version 2: version (1), transport (1), listener (2), kind (1), then for a stream node (4),
-/// slot (2), epoch (8), connection (8), for a datagram node (4), family (1), address (4 or 16), port (2), for neither nothing; then the kind of the
+/// slot (2), epoch (8), connection (8), for a datagram node (4), family (1), address (4 or 16), port (2), for neither a check of the Call-ID (4); then the kind of the
 /// binding's identity (1), unless it is 0 its hash (8); the rest is the address of record. The lower half of kind is 0 for a stream, 1 for a
-/// datagram, 2 for no flow: such a token shows that the dialog was let through, and where its requests go stands in them. Its upper half is 1
-/// for a token in a Path. Version 1 had no identity.
+/// datagram, 2 for no flow: such a token shows that the dialog of this Call-ID was let through, and where its requests go stands in them. Its upper
+/// half is 1 for a token in a Path. Version 1 had no identity and no check.
 struct FlowToken {
   /// Who is at the other end of the flow of a token.
   struct Owner {
@@ -30,6 +30,8 @@ struct FlowToken {
 
   /// Where the token leads; nil when the request itself says it.
   let hop: NextHop?
+  /// Of a token that leads nowhere itself, a check of the Call-ID of its dialog.
+  let callCheck: UInt32
   /// Whose flow it was; without the address of record unless it was asked for.
   let owner: Owner
   /// Whether it stood in a Path: then whoever knows it may send requests outside of dialogs (RFC 3327 §5.1).
@@ -37,7 +39,8 @@ struct FlowToken {
 
   /// Appends the token for a next hop; `scratch` and `sealed` are overwritten.
   static func append(
-    _ hop: NextHop, owner: Owner, isPath: Bool = false, hashing: any Hashing, scratch: inout [UInt8],
+    _ hop: NextHop, owner: Owner, callCheck: UInt32 = 0, isPath: Bool = false, hashing: any Hashing,
+    scratch: inout [UInt8],
     sealed: inout [UInt8], to output: inout [UInt8]
   ) {
     scratch.clear()
@@ -46,7 +49,9 @@ struct FlowToken {
     scratch.append(bigEndian: UInt64(hop.listener), 2)
     let purpose: UInt8 = isPath ? 0x10 : 0
     switch hop.flow {
-    case nil: scratch.append(2 | purpose)
+    case nil:
+      scratch.append(2 | purpose)
+      scratch.append(bigEndian: UInt64(callCheck), 4)
     case .stream(let stream):
       scratch.append(0 | purpose)
       scratch.append(bigEndian: UInt64(stream.node), 4)
@@ -92,6 +97,7 @@ struct FlowToken {
     guard let (identity, end) = Self.readIdentity(octets, flowEnd) else { return nil }
     hop = flow.map { NextHop(destination: .flow($0), transport: transport, listener: listener) }
     isPath = octets[4] >> 4 == 1
+    callCheck = octets[0] > 1 && flow == nil ? UInt32(truncatingIfNeeded: octets.bigEndian(5, 4)) : 0
     var aor: [UInt8] = []
     if withRecord { aor.append(octets.extracting(end..<octets.count)) }
     owner = Owner(aor: aor, identity: identity)
@@ -99,7 +105,7 @@ struct FlowToken {
 
   private static func readFlow(_ octets: Span<UInt8>, _ listener: UInt16) -> (FlowID?, Int)? {
     switch octets[4] & 0xF {
-    case 2: return (nil, 5)
+    case 2: return octets[0] == 1 ? (nil, 5) : octets.count >= 9 ? (nil, 9) : nil
     case 0:
       guard octets.count >= 27 else { return nil }
       let flow = StreamFlow(

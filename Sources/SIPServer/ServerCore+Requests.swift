@@ -148,9 +148,7 @@ extension ServerCore {
     inquiry.fromDomain = domain(of: from.uri, text, inquiry.flow)
     var domain = inquiry.fromDomain
     if isRegister, let to = try? message.to() { domain = self.domain(of: to.uri, text, inquiry.flow) ?? domain }
-    // A request within a dialog that carries a token which we gave to this dialog's parties needs no further proof.
-    // So does one with a token of a Path: who registered by way of us wants to be reached by whoever was told (RFC 3327 §5.1).
-    if let token = inquiry.token, token.isPath || message.tag(of: .to) != nil { return true }
+    if isLetThrough(inquiry) { return true }
     guard let domain else {
       // Nobody's relay: from elsewhere only to our own.
       if inquiry.hasForeignRoute || self.domain(of: inquiry.uri, text, inquiry.flow) == nil {

@@ -45,6 +45,8 @@ public final class ServerCore {
   enum Query {
     /// The targets of a request that is being proxied.
     case targets(context: SlotHandle)
+    /// The targets that a 3xx names in a domain of ours; `q` in thousandths.
+    case redirected(context: SlotHandle, q: UInt16)
     /// The present flow of a branch's target whose flow is gone.
     case successor(context: SlotHandle, branch: Int)
     /// The target of an ACK, which has no transaction.
@@ -121,6 +123,7 @@ public final class ServerCore {
     switch close(SlotHandle(word: query)) {
     case .targets(let handle): foundTargets(handle, bindings, now, &actions)
     case .successor(let handle, let branch): foundSuccessors(handle, branch, bindings, now, &actions)
+    case .redirected(let handle, let q): foundRedirected(handle, q, bindings, now, &actions)
     case .ack(let message, let flow): forwardAck(message, to: bindings, from: flow, now, &actions)
     case .sentAck(let message, _): transactions.pool.put(message)
     case .registration, .orphan, nil: break
@@ -136,7 +139,7 @@ public final class ServerCore {
     case .registration(let server, let update): finishRegistration(server, update, outcome, now, &actions)
     case .orphan(let update): actions.questions.append(.remove(aor: update.aor, flow: update.flow.id))
     case .sentAck(let message, _): transactions.pool.put(message)
-    case .targets, .successor, .ack, nil: break
+    case .targets, .successor, .redirected, .ack, nil: break
     }
     endInput(now, &actions)
   }
@@ -253,9 +256,14 @@ public final class ServerCore {
     switch query {
     case .targets(let handle):
       guard let context = contexts[handle] else { return }
-      context.best = .local(status: 500)
+      if let routed = context.routed, routed.origin == .token, !context.isStopped {
+        context.targets.append(routed)
+      } else {
+        context.best = .local(status: 500)
+      }
       completeIfDone(context, now, &actions)
     case .successor(let handle, let branch): foundSuccessors(handle, branch, nil, now, &actions)
+    case .redirected(let handle, let q): foundRedirected(handle, q, nil, now, &actions)
     case .ack(let message, _): drop(message)
     case .sentAck(let message, _): transactions.pool.put(message)
     case .registration(let server, let update): finishRegistration(server, update, .unavailable, now, &actions)

@@ -63,6 +63,8 @@ public struct ServerSettings: Sendable {
   public var maxBreadth = 60
   /// Max-Forwards of requests that have none (RFC 3261 §16.6 step 3).
   public var maxForwards = 70
+  /// Whether the contacts of a 3xx become targets (RFC 3261 §16.7 step 4); else the caller gets it.
+  public var followsRedirects = false
   /// Whether the proxy stays in the path of dialogs.
   public var recordRoute = true
   /// Whether requests from our domains are challenged.

@@ -26,6 +26,7 @@ extension ServerSettings {
     timerC = configuration.proxy.timerC
     maxBranches = configuration.proxy.maxBranches
     maxBreadth = configuration.proxy.maxBreadth
+    followsRedirects = configuration.proxy.redirects == .follow
     maxForwards = configuration.proxy.maxForwards
     recordRoute = configuration.proxy.recordRoute
     authenticationRequired = configuration.authentication.isRequired

@@ -59,6 +59,13 @@ final class ResponseContext {
     /// Where it goes when ``hop`` can't be reached.
     var fallback: NextHop? { detour?.fallback }
 
+    /// The same target with another preference; it is nobody's binding any more, as it isn't one of whom was called.
+    func with(q: UInt16) -> Target {
+      Target(
+        uri: uri, hop: hop, q: q, instance: instance, identity: identity, origin: .address, lastRoute: lastRoute,
+        route: route, fallback: fallback)
+    }
+
     /// The same target by way of its fallback.
     func over(_ fallback: NextHop) -> Target {
       Target(
@@ -151,6 +158,8 @@ final class ResponseContext {
   var callerRecord: [UInt8] = []
   /// The address of record that is called, as it was looked up; empty when none was.
   var record: [UInt8] = []
+  /// Further ones that a 3xx named.
+  var redirectedTo: [[UInt8]] = []
   /// What the Request-URI is, if it is a GRUU of ours.
   var gruu: GRUU?
   /// Where Route leads, while a GRUU is looked up.
@@ -173,6 +182,7 @@ final class ResponseContext {
     poppedRoutes = 0
     callerRecord.clear()
     record.clear()
+    redirectedTo.clear()
     gruu = nil
     routed = nil
   }

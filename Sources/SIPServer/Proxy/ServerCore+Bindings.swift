@@ -8,8 +8,10 @@ extension ServerCore {
   func target(of binding: Binding) -> ResponseContext.Target? {
     guard let hop = nextHop(of: binding) else { return nil }
     if !binding.path.isEmpty { return target(of: binding, along: binding.path) }
+    let uri = requestURI(of: binding)
     return ResponseContext.Target(
-      uri: requestURI(of: binding), hop: hop, q: binding.q, instance: binding.instance, origin: .binding)
+      uri: uri, hop: hop, q: binding.q, instance: binding.instance,
+      identity: uri.count == binding.uri.count ? .none : BindingIdentity(binding, hashing: hashing), origin: .binding)
   }
 
   /// Which binding a target is, for a token or for the search of the flow that it has now. It is computed only when it is asked for.
@@ -41,7 +43,7 @@ extension ServerCore {
     let router = isStrict ? Array(path[first.uri.range.positions]) : []
     return ResponseContext.Target(
       uri: isStrict ? router : contact, hop: hop, q: binding.q, instance: binding.instance,
-      identity: BindingIdentity(instance: binding.instance, contact: contact, hashing: hashing), origin: .binding,
+      identity: BindingIdentity(binding, hashing: hashing), origin: .binding,
       lastRoute: isStrict ? contact : [], route: isStrict ? rest : path, fallback: fallback)
   }
 

@@ -51,7 +51,7 @@ extension ServerCore {
 
   func scheduleTimerC(_ context: ResponseContext) {
     var earliest = Instant.distantFuture
-    for branch in context.branches where branch.isPending { earliest = min(earliest, branch.deadline) }
+    for branch in context.branches { earliest = min(earliest, branch.deadline) }
     if earliest == .distantFuture {
       contextTimers.cancel(context.handle.index)
     } else {
@@ -59,17 +59,22 @@ extension ServerCore {
     }
   }
 
-  /// RFC 3261 §16.8: a branch rang for too long: it is cancelled; one that never answered, or doesn't answer the CANCEL, is given up.
+  /// RFC 3261 §16.8: a branch rang for too long: it is cancelled; one that never answered, or doesn't answer the CANCEL, is given up. One that was
+  /// given up already and answered provisionally later has its CANCEL to wait for as well.
   func expire(_ context: ResponseContext, _ now: Instant, _ actions: inout ServerActions) {
     for index in context.branches.indices
-    where context.branches[index].isPending && context.branches[index].deadline <= now {
-      guard let client = transactions.client(context.branches[index].client) else { continue }
+    where context.branches[index].deadline <= now {
+      guard let client = transactions.client(context.branches[index].client) else {
+        // Its end is reported by an event of its own.
+        context.branches[index].deadline = .distantFuture
+        continue
+      }
       if client.isProceeding, !context.branches[index].isCancelled {
         context.branches[index].isCancelled = true
         sendCancel(context, index, client, now, &actions)
       } else {
+        if context.branches[index].isPending { keepBetter(context, local: 408) }
         settle(context, index)
-        keepBetter(context, local: 408)
         transactions.abandon(client, at: now, outbox: &actions.outbox)
       }
     }
@@ -94,9 +99,12 @@ extension ServerCore {
       expire(context, now, &actions)
     case .transportFailed(let client):
       unreached(client, now, &actions)
+    case .flowSuspected(let client) where client.isCancel:
+      // RFC 3261 §9.1: the INVITE waits for its answer as long as if the CANCEL had arrived.
+      break
     case .flowSuspected(let client):
       // Should the request arrive after all, its branch is cancelled at the first sign of life.
-      if !client.isCancel, let context = contexts[client.context], client.branch < context.branches.count {
+      if let context = contexts[client.context], client.branch < context.branches.count {
         context.branches[client.branch].isCancelled = true
       }
       handle(.transportFailed(client), now, &actions)

@@ -91,7 +91,7 @@ extension ServerCore {
     appendStart(request, text, target, branch, breadth, &output)
     // RFC 6665 §4.3: a subscriber may learn of a dialog by its NOTIFY alone; that its SUBSCRIBE was ours, the token tells.
     if settings.recordRoute, request.method.formsDialog,
-      request.tag(of: .to) == nil || request.method == .notify && target.origin == .token
+      request.tag(of: .to) == nil || request.method == .notify && isByToken(request, source)
     {
       appendRecordRoutes(request, source, target, callerRecord, calleeRecord, &output)
     }
@@ -160,13 +160,16 @@ extension ServerCore {
     let contact = target.uri
     let isSecureThere = contact.count > 5 && contact.span.extracting(0..<5).equalsIgnoringCase("sips:")
     let callerIdentity = owned.identity(over: source.id, aor: callerRecord.span)
+    let check = target.hop.flow == nil ? callCheck(request) : 0
     appendRecordRoute(
       as: target.hop, leadingTo: caller, FlowToken.Owner(aor: callerRecord, identity: callerIdentity),
       isSecure: isSecureThere, &output)
     var callee = FlowToken.Owner(aor: calleeRecord, identity: identity(of: target))
-    if target.origin == .token { callee = tokenOwner(request, source) }
+    if calleeRecord.isEmpty, request.tag(of: .to) != nil || target.origin == .token {
+      callee = tokenOwner(request, source)
+    }
     let isSecureHere = (try? request.requestURI())?.scheme == .sips
-    appendRecordRoute(as: caller, leadingTo: target.hop, callee, isSecure: isSecureHere, &output)
+    appendRecordRoute(as: caller, leadingTo: target.hop, callee, callCheck: check, isSecure: isSecureHere, &output)
   }
 
   /// RFC 5626 §5.1: as the first hop of a registration with somebody else we stay in the way back to the client.
@@ -211,11 +214,14 @@ extension ServerCore {
 
   /// RFC 3261 §16.6 step 4: where the Request-URI is a SIPS URI, so is this; TLS then goes without saying.
   private func appendRecordRoute(
-    as side: NextHop, leadingTo other: NextHop, _ owner: FlowToken.Owner, isSecure: Bool, _ output: inout [UInt8]
+    as side: NextHop, leadingTo other: NextHop, _ owner: FlowToken.Owner, callCheck: UInt32 = 0, isSecure: Bool,
+    _ output: inout [UInt8]
   ) {
     let isSecure = isSecure && side.transport == .tls
     output.append(isSecure ? "Record-Route: <sips:" : "Record-Route: <sip:")
-    FlowToken.append(other, owner: owner, hashing: hashing, scratch: &tokenScratch, sealed: &scratch, to: &output)
+    FlowToken.append(
+      other, owner: owner, callCheck: callCheck, hashing: hashing, scratch: &tokenScratch, sealed: &scratch, to: &output
+    )
     output.append("@")
     output += settings.listeners[Int(side.listener)].recordRoute
     switch side.transport {
@@ -300,128 +306,5 @@ extension ServerCore {
     let realm = text.extracting(credentials.realm.positions)
     for domain in settings.domains where realm.equals(domain.realm.span) { return true }
     return false
-  }
-
-  // MARK: ACK
-
-  /// An ACK to a 2xx is forwarded without a transaction (RFC 3261 §16.6, §17.1.1.3); one for a response of ours is for us.
-  func receivedAck(_ inquiry: Inquiry, _ now: Instant, _ actions: inout ServerActions) {
-    var inquiry = inquiry
-    readRoutes(&inquiry)
-    let bytes = inquiry.message.bytes
-    guard inquiry.message.number(of: .maxForwards) != 0, !hasLocalTag(inquiry.message), inquiry.uri.isSIP,
-      !hasLooped(inquiry)
-    else {
-      drop(inquiry.message)
-      return
-    }
-    if let gruu = gruu(of: inquiry, bytes.span), !inquiry.hasBadToken {
-      var key: [UInt8] = []
-      gruu.gruu.appendKey(domain: gruu.domain.name.span, to: &key)
-      if let query = openAck(inquiry.message, inquiry.flow, now) { ask(query, key: key.span, &actions) }
-    } else if inquiry.token != nil {
-      if let hop = tokenHop(of: inquiry) {
-        // Whether the flow is still there is not known before the ACK is sent.
-        let sent = open(.sentAck(inquiry.message, inquiry.flow), until: now + Self.sentAckTime)
-        forwardAck(inquiry, hop, nil, tag: TransactionTag.stateless(sent).word, &actions)
-        return
-      }
-      if let hop = nextHop(of: inquiry) { forwardAck(inquiry, hop, nil, &actions) }
-      transactions.pool.put(inquiry.message)
-    } else if !inquiry.hasBadToken, !inquiry.hasForeignRoute, inquiry.uri.user != nil,
-      let domain = domain(of: inquiry.uri, bytes.span, inquiry.flow)
-    {
-      // A caller that keeps to the address it called, without the route set: its callee's contact is asked for again.
-      guard let query = openAck(inquiry.message, inquiry.flow, now) else { return }
-      ask(query, inquiry.uri, domain, bytes.span, &actions)
-    } else {
-      drop(inquiry.message)
-    }
-  }
-
-  /// The contact for an ACK without a route is known.
-  func forwardAck(
-    _ message: Message, to bindings: BindingSet?, from flow: Flow, _ now: Instant, _ actions: inout ServerActions
-  ) {
-    defer { transactions.pool.put(message) }
-    guard let via = try? message.topVia(), let uri = try? message.requestURI() else { return }
-    let bindings = bindings ?? .empty
-    var inquiry = Inquiry(message: message, flow: flow, via: via, uri: uri)
-    readRoutes(&inquiry)
-    let bytes = message.bytes
-    if let gruu = gruu(of: inquiry, bytes.span)?.gruu {
-      forwardAck(inquiry, toGRUU: gruu, bindings, &actions)
-    } else if let token = inquiry.token, let gone = tokenHop(of: inquiry) {
-      let others = bindings.successors(of: token.owner.identity, hashing: hashing)
-      guard let next = others.lazy.compactMap({ self.nextHop(of: $0) }).first(where: { $0.flow != gone.flow }) else {
-        return
-      }
-      forwardAck(inquiry, next, nil, &actions)
-    } else if let binding = bindings.bindings.first, let hop = nextHop(of: binding) {
-      forwardAck(inquiry, hop, requestURI(of: binding), &actions)
-    }
-  }
-
-  /// RFC 5627 §6.1: the ACK goes to the contact that a GRUU means, over the flow of its token if that is one of the instance's.
-  private func forwardAck(
-    _ inquiry: Inquiry, toGRUU gruu: GRUU, _ bindings: BindingSet, _ actions: inout ServerActions
-  ) {
-    let named = tokenHop(of: inquiry)
-    let meant = bindings.bindings.filter { gruu.matches($0) }
-    let binding = meant.first { $0.flow.id == named?.flow } ?? meant.first
-    guard let hop = inquiry.hasForeignRoute ? nextHop(of: inquiry) : binding.flatMap({ nextHop(of: $0) }) ?? named
-    else {
-      return
-    }
-    forwardAck(inquiry, hop, binding.map { requestURI(of: $0) }, &actions)
-  }
-
-  /// The GRUU of ours that the Request-URI of a request is, with its domain.
-  private func gruu(of inquiry: Inquiry, _ text: Span<UInt8>) -> (gruu: GRUU, domain: ServerSettings.Domain)? {
-    guard !inquiry.uri.parameters.isEmpty, let domain = domain(of: inquiry.uri, text, inquiry.flow),
-      case .gruu(let gruu) = GRUU.read(inquiry.uri, in: text, hashing: hashing)
-    else { return nil }
-    return (gruu, domain)
-  }
-
-  /// An ACK over the flow of a token could not be sent: it goes over the flow that the same binding has now.
-  func ackFailed(_ handle: SlotHandle, _ now: Instant, _ actions: inout ServerActions) {
-    guard case .sentAck(let message, let flow) = close(handle) else { return }
-    let owner = tokenOwner(message, flow)
-    guard !owner.aor.isEmpty else {
-      drop(message)
-      return
-    }
-    guard let query = openAck(message, flow, now) else { return }
-    ask(query, key: owner.aor.span, &actions)
-  }
-
-  /// How long it may take to turn out that a flow is gone, of another worker perhaps.
-  private static let sentAckTime = Duration.milliseconds(500)
-
-  private func forwardAck(
-    _ inquiry: Inquiry, _ hop: NextHop, _ contact: [UInt8]?, tag: UInt64 = 0, _ actions: inout ServerActions
-  ) {
-    let bytes = inquiry.message.bytes
-    let target = contact.map { ResponseContext.Target(uri: $0, hop: hop, q: 1_000) } ?? target(of: inquiry, over: hop)
-    let start = actions.outbox.octets.count
-    // The same ACK gets the same branch each time it comes, and none that names a transaction.
-    scratch.clear()
-    scratch.append(bytes.span.extracting(inquiry.via.range.positions))
-    let octets = scratch
-    let word = hashing.shortMAC(octets.span)
-    append(
-      inquiry.message, via: inquiry.via, from: inquiry.flow, to: target,
-      branch: branchText(
-        SlotHandle(index: UInt32(truncatingIfNeeded: word), generation: 0), loopCheck(inquiry.message)),
-      breadth: incomingBreadth(inquiry.message) ?? settings.maxBreadth,
-      poppedRoutes: inquiry.poppedRoutes, callerRecord: [], calleeRecord: [], &actions.outbox.octets)
-    actions.outbox.transmit(from: start, to: hop.destination, tag: tag)
-    statistics.requestsForwarded &+= 1
-  }
-
-  func drop(_ message: Message) {
-    statistics.dropped &+= 1
-    transactions.pool.put(message)
   }
 }

@@ -75,7 +75,9 @@ extension ServerCore {
     case 101..<200:
       provisional(context, client, status, now, &actions)
       // RFC 3261 §16.7 step 5; RFC 4320 §4.1: a non-INVITE request gets no provisional response but 100.
-      if !context.isAnswered, context.isInvite { forward(message, via, context, now, &actions) }
+      if !context.isAnswered, context.isInvite, context.branches[client.branch].isPending {
+        forward(message, via, context, now, &actions)
+      }
       transactions.pool.put(message)
     case 200..<300:
       settle(context, client.branch)
@@ -89,6 +91,8 @@ extension ServerCore {
     default:
       settle(context, client.branch)
       if status == 408 || status == 430, tryNextFlow(context, client.branch, now, &actions) {
+        transactions.pool.put(message)
+      } else if status < 400, follow(message, context, now, &actions) {
         transactions.pool.put(message)
       } else {
         keepBetter(context, message, via)
@@ -117,9 +121,9 @@ extension ServerCore {
 
   /// A branch has its final response.
   func settle(_ context: ResponseContext, _ branch: Int) {
+    context.branches[branch].deadline = .distantFuture
     guard context.branches[branch].isPending else { return }
     context.branches[branch].isPending = false
-    context.branches[branch].deadline = .distantFuture
     context.pendingCount -= 1
   }
 

@@ -33,12 +33,37 @@ extension ServerCore {
     inquiry.tokenText = isPaired ? beforeLast : last
     inquiry.token = token(text.extracting(inquiry.tokenText.positions))
     inquiry.hasBadToken = inquiry.token == nil
+    // Outside of a dialog only a Path says where a request goes: our Record-Route values were given to the parties of a dialog, for it alone.
+    if inquiry.token?.isPath == false, inquiry.message.tag(of: .to) == nil { inquiry.token = nil }
     // Whoever keeps the two values the wrong way round doesn't mean itself.
     guard isPaired, let flow = inquiry.token?.hop?.flow, flow == inquiry.flow.id,
       let other = token(text.extracting(last.positions))
     else { return }
     inquiry.token = other
     inquiry.tokenText = last
+  }
+
+  /// Whether a request needs no further proof: it goes nowhere but where its token leads, which we gave to the parties of its dialog, or to whoever
+  /// was told of a Path (RFC 3327 §5.1). A token that leads nowhere itself counts within its own call alone.
+  func isLetThrough(_ inquiry: Inquiry) -> Bool {
+    guard let token = inquiry.token else { return false }
+    if token.hop == nil { return token.callCheck == callCheck(inquiry.message) }
+    return tokenHop(of: inquiry) != nil
+  }
+
+  /// Whether a token of ours stood in the Route of a request.
+  func isByToken(_ request: Message, _ flow: Flow) -> Bool {
+    guard let via = try? request.topVia(), let uri = try? request.requestURI() else { return false }
+    var inquiry = Inquiry(message: request, flow: flow, via: via, uri: uri)
+    readRoutes(&inquiry)
+    return inquiry.token != nil
+  }
+
+  /// A check of the Call-ID of a request, for tokens that lead nowhere themselves.
+  func callCheck(_ request: Message) -> UInt32 {
+    guard let callID = request.value(of: .callID) else { return 0 }
+    let bytes = request.bytes
+    return UInt32(truncatingIfNeeded: hashing.shortMAC(bytes.span.extracting(callID.positions)))
   }
 
   /// The binding to which the token in the Route of a request led; unknown when it has none.
@@ -87,7 +112,7 @@ extension ServerCore {
     // A GRUU is looked up wherever the request came from and goes to (RFC 5627 §6.1).
     let lookup = gruu.isOurs || !hasRoute ? domain : nil
     let hop = lookup == nil || hasRoute ? named ?? nextHop(of: inquiry) : nil
-    guard lookup != nil || hop != nil else {
+    guard hop != nil || lookup != nil && !hasRoute else {
       refuse(inquiry, 500, "Next Hop Has No Address", &actions)
       return
     }

@@ -83,9 +83,9 @@ extension ServerCore {
     guard let bindings, let server = transactions.server(context.server) else { return nil }
     let isSecure = (try? server.request.requestURI())?.scheme == .sips
     for binding in bindings.successors(of: identity(of: gone), hashing: hashing) {
-      guard var next = target(of: binding), next.hop.flow != gone.hop.flow, !isSecure || next.hop.transport == .tls
-      else { continue }
-      if context.branches.contains(where: { context.targets[$0.target].hop.flow == next.hop.flow }) { continue }
+      guard var next = target(of: binding), !isSecure || next.hop.transport == .tls else { continue }
+      // Neither what was tried nor what waits for its turn.
+      if context.targets.contains(where: { $0.hop.destination == next.hop.destination }) { continue }
       if gone.origin == .token {
         // Within a dialog the Request-URI is the remote target, whatever contact is registered.
         next = ResponseContext.Target(

@@ -30,7 +30,7 @@ extension ServerCore {
 
   /// RFC 5626 §7: of several bindings of one instance only one is a target at a time; the others wait for it to fail. Flows that seem dead come
   /// last.
-  private func addTargets(_ bindings: [Binding], to context: ResponseContext, isSecure: Bool) {
+  func addTargets(_ bindings: [Binding], to context: ResponseContext, isSecure: Bool) {
     var hasSuspects = false
     for binding in bindings {
       if isSuspect(binding.flow.id) { hasSuspects = true } else { addTarget(binding, to: context, isSecure: isSecure) }
@@ -83,6 +83,9 @@ extension ServerCore {
     if routed.origin == .token {
       if let same = meant.firstIndex(where: { $0.flow.id == routed.hop.flow }) {
         meant.insert(meant.remove(at: same), at: 0)
+      } else if !meant.contains(where: { BindingIdentity($0, hashing: hashing) == routed.identity }) {
+        // The token is somebody else's: it leads where it leads, and nowhere else.
+        meant = []
       }
       addTargets(meant, to: context, isSecure: isSecure)
       if context.targets.isEmpty { context.targets.append(routed) }

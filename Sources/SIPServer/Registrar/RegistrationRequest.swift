@@ -256,7 +256,7 @@ extension RegistrationRequest {
   }
 
   /// `qvalue` of RFC 3261 §25.1 in thousandths; nil when the text is none.
-  private static func thousandths(_ text: Span<UInt8>) -> UInt16? {
+  static func thousandths(_ text: Span<UInt8>) -> UInt16? {
     guard text.count >= 1, text.count <= 5, let whole = text[0].decimalDigit, whole <= 1 else { return nil }
     if text.count > 1, text[1] != UInt8(ascii: ".") { return nil }
     var fraction: UInt16 = 0
