@@ -64,8 +64,12 @@ extension ServerCore {
       refuse(inquiry, 416, &actions)
       return
     }
+    readRoutes(&inquiry)
+    let staysHere = !inquiry.hasForeignRoute && inquiry.token == nil && isForUs(inquiry)
+    // What isn't forwarded needs no hops, and asks nothing of a proxy (RFC 3261 §16.3, RFC 4475 §3.3.11).
+    let isForServer = staysHere && (inquiry.uri.user == nil || inquiry.message.method == .register)
     // RFC 3261 §16.3 step 3
-    if inquiry.message.number(of: .maxForwards) == 0 {
+    if !isForServer, inquiry.message.number(of: .maxForwards) == 0 {
       refuse(inquiry, 483, &actions)
       return
     }
@@ -75,25 +79,23 @@ extension ServerCore {
       return
     }
     // RFC 3261 §16.3 step 5
-    guard meetsPrivacy(inquiry, &actions) else { return }
-    readRoutes(&inquiry)
+    guard isForServer || meetsPrivacy(inquiry, &actions) else { return }
     // RFC 5626 §5.3.1
     guard !inquiry.hasBadToken else {
       refuse(inquiry, 403, "Flow Token Is Not Ours", &actions)
       return
     }
-    let staysHere = !inquiry.hasForeignRoute && inquiry.token == nil && isForUs(inquiry)
     // Who asks the server for itself wants to know whether it lives; that is no secret.
-    if staysHere, inquiry.uri.user == nil, inquiry.message.method == .options {
+    if isForServer, inquiry.message.method == .options {
       answerForUs(inquiry, &actions)
       return
     }
-    let isRegister = staysHere && inquiry.message.method == .register
+    let isRegister = isForServer && inquiry.message.method == .register
     if isRegister, refusesRegister(inquiry, &actions) { return }
     guard authorize(&inquiry, isRegister: isRegister, &actions) else { return }
     if isRegister {
       receivedRegister(inquiry, now, &actions)
-    } else if staysHere, inquiry.uri.user == nil {
+    } else if isForServer {
       refuse(inquiry, 404, &actions)
     } else {
       route(inquiry, now, &actions)

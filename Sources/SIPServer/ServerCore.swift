@@ -19,6 +19,10 @@ public final class ServerCore {
   var contextTimers: TimerWheel
   var queries = SlotTable<Query>()
   var queryTimers: TimerWheel
+  /// The updates under way, by flow.
+  var registering: [FlowID: [SlotHandle]] = [:]
+  /// How many ACKs wait for the location service.
+  var waitingAcks = 0
   /// What is registered over flows of this worker.
   var owned: OwnedBindings
   /// When which of them is kept alive.
@@ -71,7 +75,7 @@ public final class ServerCore {
       now: unixSeconds)
     transactions = TransactionLayer(
       identity: identity, settings: settings.timers, hashing: hashing, start: start)
-    owned = OwnedBindings(now: unixSeconds)
+    owned = OwnedBindings(now: unixSeconds, maximum: settings.maxBindings)
     keepAlives = KeepAliveSchedule(start: start)
     contextTimers = TimerWheel(start: start)
     queryTimers = TimerWheel(start: start)
@@ -188,7 +192,7 @@ public final class ServerCore {
       if let handle = contexts.handle(at: position), let context = contexts[handle] { expire(context, now, &actions) }
     }
     while let position = queryTimers.popExpired(now) {
-      if let handle = queries.handle(at: position), let query = queries.remove(handle) { giveUp(query, now, &actions) }
+      if let handle = queries.handle(at: position), let query = close(handle) { giveUp(query, now, &actions) }
     }
     endInput(now, &actions)
   }
@@ -251,24 +255,6 @@ public final class ServerCore {
     public let strayResponses: UInt64
   }
 
-  /// Keeps what waits for an answer of the location service, for a bounded time.
-  func open(_ query: Query, _ now: Instant) -> SlotHandle {
-    open(query, until: now + settings.locationTimeout)
-  }
-
-  func open(_ query: Query, until deadline: Instant) -> SlotHandle {
-    let handle = queries.insert(query)
-    queryTimers.schedule(handle.index, at: deadline)
-    return handle
-  }
-
-  /// What waited for the answer that came; nil when it waits no more.
-  func close(_ handle: SlotHandle) -> Query? {
-    guard let query = queries.remove(handle) else { return nil }
-    queryTimers.cancel(handle.index)
-    return query
-  }
-
   /// The location service has not answered.
   private func giveUp(_ query: Query, _ now: Instant, _ actions: inout ServerActions) {
     switch query {
@@ -287,15 +273,6 @@ public final class ServerCore {
     case .registration(let server, let update): finishRegistration(server, update, .unavailable, now, &actions)
     case .orphan: break
     }
-  }
-
-  /// What is still being registered over a connection that is gone must not stay.
-  private func orphanRegistrations(over flow: FlowID) {
-    var orphans: [(SlotHandle, RegistrationUpdate)] = []
-    queries.forEach { handle, query in
-      if case .registration(_, let update) = query, update.flow.id == flow { orphans.append((handle, update)) }
-    }
-    for (handle, update) in orphans { queries.update(handle) { $0 = .orphan(update) } }
   }
 
   /// Takes what the transactions reported, until nothing is left; then what ended can be used again.

@@ -79,6 +79,8 @@ public struct ServerSettings: Sendable {
   public var nonceLifetime = Duration.seconds(300)
   /// Server transactions at once; beyond it new requests are answered with 503.
   public var maxTransactions = 100_000
+  /// Bindings over flows of this worker that are known to it at most.
+  public var maxBindings = 1_000_000
   /// What the registrar grants.
   public var registrar = RegistrarSettings()
   /// Whom the server believes, and whom it tells who its users are.
@@ -87,6 +89,10 @@ public struct ServerSettings: Sendable {
   public var keepAlive = KeepAliveSettings(interval: .zero)
   /// Contacts that stand in the configuration.
   public var staticContacts = StaticContacts()
+
+  /// How many header lines a request gets on its way through at most: Via, Max-Breadth, two Record-Routes, Path, two Routes, Max-Forwards and
+  /// Content-Length.
+  public static let linesAdded = 9
 
   /// Settings with the defaults of ``ServerSettings`` for everything but who we are.
   public init(domains: [Domain], listeners: [Listener], hosts: [[UInt8]]) {

@@ -146,6 +146,8 @@ final class ResponseContext {
   var liveClients = 0
   /// Whether the server transaction is over.
   var isServerEnded = false
+  /// Where responses go when it is.
+  var lateDestination = Destination.address(SocketAddress(IPAddress(v4: 0), port: 0), .udp, name: [])
   var best = Best.none
   /// Challenges of the responses that weren't chosen, as header lines (RFC 3261 §16.7 step 7).
   var challenges: [UInt8] = []

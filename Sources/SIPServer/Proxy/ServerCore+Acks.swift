@@ -18,7 +18,7 @@ extension ServerCore {
     if let gruu = gruu(of: inquiry, bytes.span), !inquiry.hasBadToken {
       var key: [UInt8] = []
       gruu.gruu.appendKey(domain: gruu.domain.name.span, to: &key)
-      ask(open(.ack(inquiry.message, inquiry.flow), now), key: key.span, &actions)
+      if let query = openAck(inquiry.message, inquiry.flow, now) { ask(query, key: key.span, &actions) }
     } else if isLetThrough(inquiry) {
       if let hop = tokenHop(of: inquiry) {
         // Whether the flow is still there is not known before the ACK is sent.
@@ -32,7 +32,7 @@ extension ServerCore {
       let domain = domain(of: inquiry.uri, bytes.span, inquiry.flow)
     {
       // A caller that keeps to the address it called, without the route set: its callee's contact is asked for again.
-      let query = open(.ack(inquiry.message, inquiry.flow), now)
+      guard let query = openAck(inquiry.message, inquiry.flow, now) else { return }
       ask(query, inquiry.uri, domain, bytes.span, &actions)
     } else {
       drop(inquiry.message)
@@ -98,7 +98,7 @@ extension ServerCore {
       drop(message)
       return
     }
-    let query = open(.ack(message, flow), now)
+    guard let query = openAck(message, flow, now) else { return }
     ask(query, key: owner.aor.span, &actions)
   }
 

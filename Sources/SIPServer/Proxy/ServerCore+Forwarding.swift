@@ -290,20 +290,15 @@ extension ServerCore {
     _ request: Message, _ text: Span<UInt8>, _ index: Int, _ toDrop: inout Int, _ output: inout [UInt8]
   ) -> Int {
     let field = request.fields[index]
-    var iterator = ValueIterator(.route, in: request)
-    var isFirst = true
-    while let (value, line) = iterator.next(text), line <= index {
-      guard line == index else { continue }
-      if toDrop > 0 {
+    var iterator = ValueIterator(lineAt: index, in: request)
+    while let (value, _) = iterator.next(text) {
+      guard toDrop == 0 else {
         toDrop -= 1
         continue
       }
-      if isFirst {
-        output.append("Route: ")
-        output.append(text.extracting(Int(value.start)..<Int(field.value.end)))
-        output.append("\r\n")
-      }
-      isFirst = false
+      output.append("Route: ")
+      output.append(text.extracting(Int(value.start)..<Int(field.value.end)))
+      output.append("\r\n")
       break
     }
     return request.end(ofFieldAt: index)

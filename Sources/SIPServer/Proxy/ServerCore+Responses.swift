@@ -234,7 +234,8 @@ extension ServerCore {
   private func forward(
     _ message: Message, _ via: Via, _ context: ResponseContext, _ now: Instant, _ actions: inout ServerActions
   ) {
-    guard let server = transactions.server(context.server), let index = message.firstIndex(of: .via) else { return }
+    let server = transactions.server(context.server)
+    guard server != nil || isLate(message, context), let index = message.firstIndex(of: .via) else { return }
     let start = actions.outbox.octets.count
     let bytes = message.bytes
     let text = bytes.span
@@ -269,7 +270,16 @@ extension ServerCore {
     actions.outbox.octets.append("\r\n")
     actions.outbox.octets.append(text.extracting(message.body.positions))
     statistics.responsesForwarded &+= 1
+    guard let server else {
+      actions.outbox.transmit(from: start, to: context.lateDestination, tag: 0)
+      return
+    }
     leadBack(server)
     transactions.respond(server, status: message.status, from: start, at: now, outbox: &actions.outbox)
+  }
+
+  /// RFC 3261 §16.7 step 9: whether a response is a 2xx to an INVITE whose server transaction is over: it goes back without one.
+  private func isLate(_ message: Message, _ context: ResponseContext) -> Bool {
+    context.isInvite && context.isServerEnded && (200..<300).contains(message.status)
   }
 }

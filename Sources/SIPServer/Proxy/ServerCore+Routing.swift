@@ -81,8 +81,7 @@ extension ServerCore {
   func token(_ text: Span<UInt8>) -> FlowToken? {
     guard let token = FlowToken(text, hashing: hashing, scratch: &tokenScratch) else { return nil }
     guard let hop = token.hop else { return token }
-    let listener = Int(hop.listener)
-    return listener < settings.listeners.count && settings.listeners[listener].transport == hop.transport ? token : nil
+    return isListener(hop.listener, of: hop.transport) ? token : nil
   }
 
   func isOurRoute(_ uri: SIPURI, _ text: Span<UInt8>, _ flow: Flow) -> Bool {

@@ -11,6 +11,7 @@ extension ServerCore {
     else { return }
     settle(context, client.branch)
     let target = context.targets[context.branches[client.branch].target]
+    removeIfClosed(target, context, &actions)
     if let fallback = target.fallback, mayTryMore(context) {
       forwardAtOnce(target.over(fallback), context, now, &actions)
     } else if !tryNextFlow(context, client.branch, now, &actions),
