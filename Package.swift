@@ -14,9 +14,11 @@ func layer(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
   .target(name: name, dependencies: dependencies, swiftSettings: settings)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
+func tests(
+  _ name: String, _ dependencies: [Target.Dependency], exclude: [String] = [], resources: [Resource] = []
+) -> Target {
   .testTarget(
-    name: name, dependencies: dependencies, path: "Tests/\(name)", resources: resources,
+    name: name, dependencies: dependencies, path: "Tests/\(name)", exclude: exclude, resources: resources,
     swiftSettings: settings)
 }
 
@@ -118,6 +120,10 @@ let package = Package(
     tests("CommandTests", ["apus"]),
     tests("LoadGeneratorTests", ["Structures", "Reactor", "LoadGenerator"]),
     tests("HouseTests", []),
+    // Fuzz targets, run here over the inputs that are kept; Tests/Fuzz/run builds them with a fuzzer.
+    tests(
+      "Fuzz", ["Structures", "SIPMessage", "SIPTransaction", "SIPServer", "Configuration"],
+      exclude: ["Program", "Corpus", "Findings", "run", "sip.dict"]),
   ],
   swiftLanguageModes: [.v6]
 )

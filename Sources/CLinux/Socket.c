@@ -6,10 +6,12 @@
 #include <time.h>
 // After time.h: it uses struct timespec without declaring it.
 #include <linux/errqueue.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -182,6 +184,23 @@ int clinux_set_keep_alive(int descriptor, int idle, int interval, int count) {
 
 int clinux_set_user_timeout(int descriptor, unsigned milliseconds) {
   return set_option(descriptor, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)milliseconds);
+}
+
+int clinux_unacknowledged(int descriptor) {
+  int octets = 0;
+  return ioctl(descriptor, SIOCOUTQ, &octets) < 0 ? -errno : octets;
+}
+
+int clinux_acknowledgements(int descriptor, struct clinux_acknowledgements *state) {
+  struct tcp_info info;
+  socklen_t length = sizeof info;
+  memset(&info, 0, sizeof info);
+  if (getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, &info, &length) < 0) return -errno;
+  state->in_flight = info.tcpi_unacked;
+  state->probes = info.tcpi_probes;
+  state->silence = info.tcpi_last_ack_recv;
+  state->last_sent = info.tcpi_last_data_sent;
+  return 0;
 }
 
 int clinux_set_send_buffer(int descriptor, int bytes) {

@@ -69,6 +69,7 @@ struct Resolver {
       tlsClient: resolveClientProfiles(),
       detach: DetachMode(rawValue: reader.text(["tls", "detach"]) ?? "") ?? .auto,
       registrar: resolveRegistrar(domains, listen),
+      keepAlive: resolveKeepAlive(),
       authentication: resolveAuthentication(domains),
       proxy: resolveProxy(),
       limits: resolveLimits(),
@@ -191,6 +192,7 @@ struct Resolver {
       connect: reader.duration(["timeouts", "connect"]),
       idle: durationUnlessZero(["timeouts", "idle"]),
       tcpUserTimeout: durationUnlessZero(["timeouts", "tcp_user_timeout"]),
+      unacknowledged: durationUnlessZero(["timeouts", "unacknowledged"]),
       tcpKeepalive: durationUnlessZero(["timeouts", "tcp_keepalive"]))
   }
 

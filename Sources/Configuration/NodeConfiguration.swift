@@ -30,6 +30,8 @@ public struct NodeConfiguration: Sendable, Equatable {
   public var detach: DetachMode
   /// `registrar`: what the registrar grants.
   public var registrar: Registrar
+  /// `keepalive`: how clients are kept within reach.
+  public var keepAlive: KeepAlive
   /// `authentication`: who must prove who they are, and how.
   public var authentication: Authentication
   /// `proxy`: timers and limits of forwarding.
@@ -203,6 +205,8 @@ extension NodeConfiguration {
     public var idle: Duration?
     /// TCP_USER_TIMEOUT: sent bytes unacknowledged for so long end the connection; nil: left to the system.
     public var tcpUserTimeout: Duration?
+    /// Sent bytes unacknowledged for so long put a connection under suspicion; nil: never.
+    public var unacknowledged: Duration?
     /// Silence after which the system probes the peer; nil: never.
     public var tcpKeepalive: Duration?
   }

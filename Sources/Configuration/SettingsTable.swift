@@ -6,7 +6,7 @@
 public enum SettingsTable {
   /// The settings in the order of the sample and the reference.
   public static let all: [Setting] =
-    identity + listening + security + registration + forwarding + bounds + waiting + operation
+    identity + listening + security + registration + reaching + forwarding + bounds + waiting + operation
 
   private static let identity: [Setting] = [
     Setting(
@@ -171,6 +171,10 @@ public enum SettingsTable {
       "How often clients are told to send a keep-alive over the TLS or TCP connection that they register over by RFC "
         + "5626 (Flow-Timer). A connection that stays silent for longer, and some grace, counts as dead."),
     Setting(
+      "registrar.flow_grace", .seconds(1...3_600), default: .written("30"), reload: .live,
+      "How much longer than the time in Flow-Timer a client's connection may be silent before it is closed "
+        + "(RFC 5626 §5.4)."),
+    Setting(
       "registrar.service_route", .boolean, default: .written("yes"), reload: .live,
       "Whether clients are told at registration to send their requests by way of this cluster (Service-Route, RFC "
         + "3608): cluster.name with the port and transport that they registered over."),
@@ -206,6 +210,26 @@ public enum SettingsTable {
       "authentication.nonce_lifetime", .duration(10_000...86_400_000), default: .written("300s"), reload: .live,
       "How long a nonce is good. Then the client is told that it is stale and goes on with a new one, without asking "
         + "its user."),
+  ]
+
+  private static let reaching: [Setting] = [
+    Setting(
+      "keepalive.udp_interval", .seconds(5...3_600, zero: "never"), default: .written("30"), reload: .live,
+      "How often something is sent to UDP clients, so that their NAT lets requests through. Many NATs forget after 30 "
+        + "seconds. Clients that send keep-alives themselves, also STUN, are answered in any case."),
+    Setting(
+      "keepalive.udp_clients", .choice(NodeConfiguration.KeepAlive.Clients.allCases.map(\.rawValue)),
+      default: .written("nat"), reload: .live,
+      "Which UDP clients. nat: those that name another address in Via than they come from. all: every one."),
+    Setting(
+      "keepalive.method", .choice(NodeConfiguration.KeepAlive.Method.allCases.map(\.rawValue)),
+      default: .written("options"), reload: .live,
+      "What is sent. options: an OPTIONS request; any answer to it shows that the client lives. crlf: two line breaks, "
+        + "which cost less and are not answered."),
+    Setting(
+      "keepalive.remove_after", .count(0...100), default: .written("0"), reload: .live,
+      "After how many keep-alives in a row without an answer (for crlf: with an ICMP error) a contact is removed. 0: "
+        + "never; it then ends with its registration."),
   ]
 
   private static let forwarding: [Setting] = [
@@ -294,6 +318,10 @@ public enum SettingsTable {
       "timeouts.tcp_user_timeout", .duration(1_000...3_600_000, zero: "left to the system"), default: .written("30s"),
       reload: .live,
       "How long sent bytes may stay unacknowledged before the system ends the connection (TCP_USER_TIMEOUT)."),
+    Setting(
+      "timeouts.unacknowledged", .duration(500...60_000, zero: "never"), default: .written("3s"), reload: .live,
+      "How long sent bytes may stay unacknowledged before the peer counts as gone for the moment: requests to it "
+        + "without any answer fail, and the next connection of the same client is tried. The connection stays open."),
     Setting(
       "timeouts.tcp_keepalive", .duration(1_000...7_200_000, zero: "never"), default: .written("60s"), reload: .live,
       "After how much silence the system probes whether the peer is still there."),

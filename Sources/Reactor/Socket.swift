@@ -25,6 +25,18 @@ public enum Accepted: ~Copyable {
   case failed(Int32)
 }
 
+/// What a TCP connection knows of its peer's acknowledgements (TCP_INFO). Its times are those of the kernel's ticks: up to 10 ms.
+public struct Acknowledgements: Sendable {
+  /// Segments that were sent and are not acknowledged.
+  public let inFlight: Int
+  /// Probes that were sent since the last acknowledgement, to a peer whose window is closed.
+  public let probes: Int
+  /// How long ago the last acknowledgement came.
+  public let silence: Duration
+  /// How long ago data was sent, or sent again.
+  public let lastSent: Duration
+}
+
 /// Calls on sockets. All sockets that are made here are non-blocking and closed on exec.
 public enum Socket {
   /// A listening TCP socket with SO_REUSEADDR and SO_REUSEPORT; an IPv6 one takes IPv6 alone. The kernel cuts `backlog`
@@ -116,6 +128,18 @@ public enum Socket {
   /// Ends the connection when what was sent stays unacknowledged for so long (TCP_USER_TIMEOUT). Whole milliseconds.
   public static func setUserTimeout(_ descriptor: Int32, _ duration: Duration) {
     _ = clinux_set_user_timeout(descriptor, UInt32(clamping: duration.nanoseconds / 1_000_000))
+  }
+
+  /// How many octets that were written to a stream its peer has not acknowledged, sent or not (SIOCOUTQ); 0 when the system can't tell.
+  public static func unacknowledged(_ descriptor: Int32) -> Int { max(0, Int(clinux_unacknowledged(descriptor))) }
+
+  /// What a TCP connection knows of its peer's acknowledgements; nil when the system can't tell.
+  public static func acknowledgements(_ descriptor: Int32) -> Acknowledgements? {
+    var state = clinux_acknowledgements()
+    guard clinux_acknowledgements(descriptor, &state) == 0 else { return nil }
+    return Acknowledgements(
+      inFlight: Int(state.in_flight), probes: Int(state.probes), silence: .milliseconds(Int64(state.silence)),
+      lastSent: .milliseconds(Int64(state.last_sent)))
   }
 
   /// Asks for a send buffer of so many bytes.

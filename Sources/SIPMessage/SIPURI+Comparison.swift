@@ -1,12 +1,16 @@
 import Structures
 
 extension SIPURI {
-  /// Whether two SIP or SIPS URIs are equivalent (RFC 3261 §19.1.4, RFC 5954 §4.2). URIs of other schemes are compared octet by octet.
+  /// Parameters and header fields of a URI that are compared each with each; no one needs so many, and the work grows with their square.
+  private static let mostCompared = 64
+
+  /// Whether two SIP or SIPS URIs are equivalent (RFC 3261 §19.1.4, RFC 5954 §4.2). URIs of other schemes, and those with more than 64 parameters
+  /// and header fields, are compared octet by octet.
   public static func areEquivalent(
     _ left: SIPURI, in leftText: Span<UInt8>, _ right: SIPURI, in rightText: Span<UInt8>
   ) -> Bool {
     guard left.scheme == right.scheme else { return false }
-    guard left.isSIP else {
+    guard left.isSIP, left.isComparedInParts(leftText), right.isComparedInParts(rightText) else {
       return leftText.extracting(left.range.positions).equals(rightText.extracting(right.range.positions))
     }
     guard equalParts(left.user, leftText, right.user, rightText, caseSensitive: true),
@@ -15,6 +19,14 @@ extension SIPURI {
     else { return false }
     return parametersMatch(left, leftText, right, rightText) && parametersMatch(right, rightText, left, leftText)
       && headersMatch(left, leftText, right, rightText) && headersMatch(right, rightText, left, leftText)
+  }
+
+  private func isComparedInParts(_ text: Span<UInt8>) -> Bool {
+    guard parameters.count + headers.count > 2 * Self.mostCompared else { return true }
+    var parts = 0
+    for index in parameters.positions where text[index] == UInt8(ascii: ";") { parts += 1 }
+    for index in headers.positions where text[index] == UInt8(ascii: "&") { parts += 1 }
+    return parts <= Self.mostCompared
   }
 
   private static func equalParts(

@@ -34,6 +34,8 @@ public struct StreamFramer: Sendable {
   private let maximumMessage: Int
   /// Start of the line that is being looked at: everything before it has been seen.
   private var line = 0
+  /// Position up to which that line has no line feed.
+  private var looked = 0
   private var contentLength: Int?
   /// Whether a Content-Length field has begun whose number stands on a folded line.
   private var awaitsLength = false
@@ -53,7 +55,7 @@ public struct StreamFramer: Sendable {
   public mutating func next(_ unread: Span<UInt8>) -> Step {
     if line == 0, bodyStart == nil, let step = keepAlive(unread) { return step }
     if let bodyStart { return finish(unread, bodyStart) }
-    while let feed = unread.first(0x0A, in: line..<unread.count) {
+    while let feed = unread.first(0x0A, in: max(line, looked)..<unread.count) {
       guard feed > line, unread[feed - 1] == 0x0D else { return fail(.malformedStart, unread, feed + 1) }
       if feed + 1 > maximumHead { return fail(.headTooLarge, unread, line) }
       if awaitsLength, let error = noteFolded(unread, line, feed - 1) { return fail(error, unread, unread.count) }
@@ -69,6 +71,7 @@ public struct StreamFramer: Sendable {
     }
     if unread.count > maximumHead { return fail(.headTooLarge, unread, line) }
     if line == 0, !Self.mayStart(unread) { return fail(.malformedStart, unread, 0) }
+    looked = unread.count
     return .incomplete
   }
 
@@ -102,6 +105,7 @@ public struct StreamFramer: Sendable {
 
   private mutating func reset() {
     line = 0
+    looked = 0
     contentLength = nil
     awaitsLength = false
     bodyStart = nil

@@ -19,6 +19,8 @@ public struct ServerActions {
   public var questions: [Question] = []
   /// Octets of the keys of lookups.
   public var keys: [UInt8] = []
+  /// Connections that must bring something at least so often from now on, else they are closed; zero: no more (RFC 5626 §4.4).
+  public var supervisions: [(flow: StreamFlow, limit: Duration)] = []
   /// Flows to close once their output is sent.
   public var closes: [FlowID] = []
 
@@ -30,6 +32,7 @@ public struct ServerActions {
     outbox.removeAll()
     questions.removeAll(keepingCapacity: true)
     keys.removeAll(keepingCapacity: true)
+    supervisions.removeAll(keepingCapacity: true)
     closes.removeAll(keepingCapacity: true)
   }
 }

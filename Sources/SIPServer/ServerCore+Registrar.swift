@@ -105,7 +105,10 @@ extension ServerCore {
     _ handle: SlotHandle, _ update: RegistrationUpdate, _ outcome: UpdateOutcome, _ now: Instant,
     _ actions: inout ServerActions
   ) {
-    if case .done(let bindings, _) = outcome { noteFlow(of: update, bindings) }
+    if case .done(let bindings, _) = outcome, update.isDirect {
+      owned.note(update, bindings, hashing: hashing)
+      scheduleKeepAlives(now)
+    }
     guard let server = transactions.server(handle) else { return }
     let start = actions.outbox.octets.count
     ResponseWriter.append(
@@ -114,6 +117,7 @@ extension ServerCore {
     if case .done(let bindings, _) = outcome {
       statistics.registrationsAccepted &+= 1
       appendFields(of: bindings, update, server.request, server.source, &actions.outbox.octets)
+      superviseFlow(of: update, bindings, server.request, server.source, &actions)
     } else {
       statistics.registrationsRefused &+= 1
     }
@@ -132,7 +136,7 @@ extension ServerCore {
     // RFC 5626 §6
     if update.registersFlow, request.lists("outbound", in: .supported) {
       output.append("Require: outbound\r\n")
-      if update.isDirect, source.transport.isReliable, settings.registrar.flowTimer > 0 {
+      if tellsFlowTimer(update, source) {
         output.append("Flow-Timer: ")
         output.append(decimal: UInt64(settings.registrar.flowTimer))
         output.append("\r\n")
@@ -147,6 +151,24 @@ extension ServerCore {
     if settings.registrar.serviceRoute { appendServiceRoute(request, source, &output) }
     // RFC 3261 §10.3 step 8
     DateHeader.append(unixSeconds: unixSeconds, to: &output)
+  }
+
+  private func tellsFlowTimer(_ update: RegistrationUpdate, _ source: Flow) -> Bool {
+    update.isDirect && source.transport.isReliable && settings.registrar.flowTimer > 0
+  }
+
+  /// RFC 5626 §5.4: who was told a Flow-Timer must give signs of life so often and some grace more, until it registers no more.
+  private func superviseFlow(
+    of update: RegistrationUpdate, _ bindings: BindingSet, _ request: Message, _ source: Flow,
+    _ actions: inout ServerActions
+  ) {
+    guard tellsFlowTimer(update, source), case .stream(let flow) = source.id else { return }
+    if bindings.bindings.contains(where: { $0.flow.id == source.id && $0.regID != nil }) {
+      guard update.registersFlow, request.lists("outbound", in: .supported) else { return }
+      actions.supervisions.append((flow, .seconds(settings.registrar.flowTimer) + settings.keepAlive.flowGrace))
+    } else if update.registersFlow || update.operation == .removeAll {
+      actions.supervisions.append((flow, .zero))
+    }
   }
 
   /// RFC 3608 §6.3: this server, as the client reached it. RFC 5630 §5.2: a SIPS route for who registers by SIPS alone.
@@ -167,21 +189,5 @@ extension ServerCore {
   func forgetRegister(_ server: ServerTransaction) {
     let tag = localTag(server.request)
     if registersUnderWay[tag] == server.handle { registersUnderWay[tag] = nil }
-  }
-
-  /// Remembers which addresses of record hang on a connection, so that they are given up with it.
-  private func noteFlow(of update: RegistrationUpdate, _ bindings: BindingSet) {
-    guard update.isDirect, case .stream(let flow) = update.flow.id else { return }
-    let isBound = bindings.bindings.contains { $0.flow.id == update.flow.id }
-    var records = registeredOver[flow.connection] ?? []
-    let known = records.firstIndex(of: update.aor)
-    if isBound, known == nil {
-      records.append(update.aor)
-    } else if !isBound, let known {
-      records.remove(at: known)
-    } else {
-      return
-    }
-    registeredOver[flow.connection] = records.isEmpty ? nil : records
   }
 }

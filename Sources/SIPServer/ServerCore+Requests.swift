@@ -14,8 +14,12 @@ extension ServerCore {
     var fromDomain: ServerSettings.Domain?
     /// How many Route values at the top are ours.
     var poppedRoutes = 0
-    /// What the first of them says.
+    /// How many of them have a token.
+    var tokenCount = 0
+    /// The token that says where the request goes.
     var token: FlowToken?
+    /// The user part that is the token.
+    var tokenText = ByteRange(0, 0)
     /// Whether it has something else where a token of ours would stand.
     var hasBadToken = false
     /// Whether a Route value of somebody else is left.
@@ -138,7 +142,8 @@ extension ServerCore {
     var domain = inquiry.fromDomain
     if isRegister, let to = try? message.to() { domain = self.domain(of: to.uri, text, inquiry.flow) ?? domain }
     // A request within a dialog that carries a token which we gave to this dialog's parties needs no further proof.
-    if inquiry.token != nil, message.tag(of: .to) != nil { return true }
+    // So does one with a token of a Path: who registered by way of us wants to be reached by whoever was told (RFC 3327 §5.1).
+    if let token = inquiry.token, token.isPath || message.tag(of: .to) != nil { return true }
     guard let domain else {
       // Nobody's relay: from elsewhere only to our own.
       if inquiry.hasForeignRoute || self.domain(of: inquiry.uri, text, inquiry.flow) == nil {

@@ -19,8 +19,12 @@ public final class ServerCore {
   var contextTimers: TimerWheel
   var queries = SlotTable<Query>()
   var queryTimers: TimerWheel
-  /// Addresses of record registered over each stream connection, to be given up with it.
-  var registeredOver: [UInt64: [[UInt8]]] = [:]
+  /// What is registered over flows of this worker.
+  var owned: OwnedBindings
+  /// When which of them is kept alive.
+  var keepAlives: KeepAliveSchedule
+  /// Flows that seem dead though they are not closed.
+  var suspects: Set<FlowID> = []
   /// The transactions of REGISTER requests by what they have in common with their copies (RFC 3261 §8.2.2.2); no more than there are
   /// server transactions.
   var registersUnderWay: [UInt64: SlotHandle] = [:]
@@ -36,8 +40,12 @@ public final class ServerCore {
   enum Query {
     /// The targets of a request that is being proxied.
     case targets(context: SlotHandle)
+    /// The present flow of a branch's target whose flow is gone.
+    case successor(context: SlotHandle, branch: Int)
     /// The target of an ACK, which has no transaction.
     case ack(Message, Flow)
+    /// An ACK that went over the flow of its token, for as long as it may turn out that the flow is gone.
+    case sentAck(Message, Flow)
     /// The outcome of a REGISTER.
     case registration(server: SlotHandle, RegistrationUpdate)
     /// The outcome of a REGISTER whose connection has closed meanwhile.
@@ -58,6 +66,8 @@ public final class ServerCore {
       now: unixSeconds)
     transactions = TransactionLayer(
       identity: identity, settings: settings.timers, hashing: hashing, start: start)
+    owned = OwnedBindings(now: unixSeconds)
+    keepAlives = KeepAliveSchedule(start: start)
     contextTimers = TimerWheel(start: start)
     queryTimers = TimerWheel(start: start)
   }
@@ -105,7 +115,9 @@ public final class ServerCore {
   ) {
     switch close(SlotHandle(word: query)) {
     case .targets(let handle): foundTargets(handle, bindings, now, &actions)
+    case .successor(let handle, let branch): foundSuccessors(handle, branch, bindings, now, &actions)
     case .ack(let message, let flow): forwardAck(message, to: bindings, from: flow, now, &actions)
+    case .sentAck(let message, _): transactions.pool.put(message)
     case .registration, .orphan, nil: break
     }
     endInput(now, &actions)
@@ -118,42 +130,51 @@ public final class ServerCore {
     switch close(SlotHandle(word: query)) {
     case .registration(let server, let update): finishRegistration(server, update, outcome, now, &actions)
     case .orphan(let update): actions.questions.append(.remove(aor: update.aor, flow: update.flow.id))
-    case .targets, .ack, nil: break
+    case .sentAck(let message, _): transactions.pool.put(message)
+    case .targets, .successor, .ack, nil: break
     }
     endInput(now, &actions)
   }
 
   /// A connection is gone.
   public func connectionClosed(_ flow: StreamFlow, at now: Instant, actions: inout ServerActions) {
-    for aor in registeredOver.removeValue(forKey: flow.connection) ?? [] {
-      actions.questions.append(.remove(aor: aor, flow: .stream(flow)))
+    for entry in owned.removeAll(over: .stream(flow)) {
+      actions.questions.append(.remove(aor: entry.aor, flow: .stream(flow)))
     }
     orphanRegistrations(over: .stream(flow))
     authenticator.flowClosed(.stream(flow))
-    transactions.connectionClosed(flow.connection, at: now, outbox: &actions.outbox)
+    suspects.remove(.stream(flow))
+    transactions.connectionClosed(flow, at: now, outbox: &actions.outbox)
     endInput(now, &actions)
   }
 
   /// The system reported that nobody listens at a datagram peer's port.
   public func datagramRefused(_ flow: DatagramFlow, at now: Instant, actions: inout ServerActions) {
+    noteRefusal(flow, &actions)
     transactions.datagramRefused(flow, at: now, outbox: &actions.outbox)
     endInput(now, &actions)
   }
 
   /// A message that carried a tag could not be sent.
   public func transportFailed(_ tag: UInt64, at now: Instant, actions: inout ServerActions) {
-    transactions.transportFailed(TransactionTag(word: tag), at: now, outbox: &actions.outbox)
+    let tag = TransactionTag(word: tag)
+    if case .stateless(let handle) = tag {
+      ackFailed(handle, now, &actions)
+    } else {
+      transactions.transportFailed(tag, at: now, outbox: &actions.outbox)
+    }
     endInput(now, &actions)
   }
 
   /// A message that carried a tag went over a connection that the transport chose or opened.
   public func sent(_ tag: UInt64, over flow: StreamFlow) {
-    if case .client(let handle) = TransactionTag(word: tag) { transactions.sent(handle, over: flow.connection) }
+    if case .client(let handle) = TransactionTag(word: tag) { transactions.sent(handle, over: flow) }
   }
 
   /// Time went on. Does nothing when no timer is due.
   public func deadlineReached(at now: Instant, actions: inout ServerActions) {
     transactions.deadlineReached(at: now, outbox: &actions.outbox)
+    sendKeepAlives(now, &actions)
     while let position = contextTimers.popExpired(now) {
       if let handle = contexts.handle(at: position), let context = contexts[handle] { expire(context, now, &actions) }
     }
@@ -163,8 +184,9 @@ public final class ServerCore {
     endInput(now, &actions)
   }
 
-  /// Forgets nonces that nobody can use any more; to be called every second or so.
+  /// Forgets nonces that nobody can use any more and bindings that have ended; to be called every second or so.
   public func removeExpired() {
+    owned.removeExpired(unixSeconds)
     authenticator.removeExpired(unixSeconds)
   }
 
@@ -172,7 +194,8 @@ public final class ServerCore {
 
   /// When ``deadlineReached(at:actions:)`` is due; nil when nothing waits.
   public var nextDeadline: Instant? {
-    Self.earlier(transactions.nextDeadline, Self.earlier(contextTimers.nextDeadline, queryTimers.nextDeadline))
+    let waiting = Self.earlier(contextTimers.nextDeadline, queryTimers.nextDeadline)
+    return Self.earlier(Self.earlier(transactions.nextDeadline, keepAlives.nextDeadline), waiting)
   }
 
   private static func earlier(_ left: Instant?, _ right: Instant?) -> Instant? {
@@ -193,7 +216,7 @@ public final class ServerCore {
       clientTransactions: transactions.clientCount, serverTransactions: transactions.serverCount,
       contexts: contexts.count, timers: transactions.timerCount + contextTimers.count + queryTimers.count,
       queries: queries.count,
-      messages: transactions.pool.outstanding, connections: registeredOver.count, registers: registersUnderWay.count,
+      messages: transactions.pool.outstanding, connections: owned.streamCount, registers: registersUnderWay.count,
       strayResponses: transactions.strayResponses)
   }
 
@@ -221,13 +244,17 @@ public final class ServerCore {
 
   /// Keeps what waits for an answer of the location service, for a bounded time.
   func open(_ query: Query, _ now: Instant) -> SlotHandle {
+    open(query, until: now + settings.locationTimeout)
+  }
+
+  func open(_ query: Query, until deadline: Instant) -> SlotHandle {
     let handle = queries.insert(query)
-    queryTimers.schedule(handle.index, at: now + settings.locationTimeout)
+    queryTimers.schedule(handle.index, at: deadline)
     return handle
   }
 
   /// What waited for the answer that came; nil when it waits no more.
-  private func close(_ handle: SlotHandle) -> Query? {
+  func close(_ handle: SlotHandle) -> Query? {
     guard let query = queries.remove(handle) else { return nil }
     queryTimers.cancel(handle.index)
     return query
@@ -240,7 +267,9 @@ public final class ServerCore {
       guard let context = contexts[handle] else { return }
       context.best = .local(status: 500)
       completeIfDone(context, now, &actions)
+    case .successor(let handle, let branch): foundSuccessors(handle, branch, nil, now, &actions)
     case .ack(let message, _): drop(message)
+    case .sentAck(let message, _): transactions.pool.put(message)
     case .registration(let server, let update): finishRegistration(server, update, .unavailable, now, &actions)
     case .orphan: break
     }

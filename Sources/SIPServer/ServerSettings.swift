@@ -73,6 +73,8 @@ public struct ServerSettings: Sendable {
   public var maxTransactions = 100_000
   /// What the registrar grants.
   public var registrar = RegistrarSettings()
+  /// How clients are kept within reach; nothing is sent unless somebody wants it.
+  public var keepAlive = KeepAliveSettings(interval: .zero)
   /// Contacts that stand in the configuration.
   public var staticContacts = StaticContacts()
 

@@ -14,6 +14,10 @@ public struct Statistics: Sendable {
   public var registrationsAccepted: UInt64 = 0
   /// REGISTER requests refused, challenges not counted.
   public var registrationsRefused: UInt64 = 0
+  /// Keep-alives sent to UDP clients.
+  public var keepAlivesSent: UInt64 = 0
+  /// Contacts removed because they answered no keep-alive.
+  public var contactsGivenUp: UInt64 = 0
   /// Challenges sent.
   public var challenges: UInt64 = 0
   /// Messages that could not be understood.

@@ -36,10 +36,15 @@ public final class ClientTransaction {
   /// The transaction user's number of this branch within the context.
   public internal(set) var branch = 0
 
-  // The list of transactions that wait on the same stream flow.
-  var flow: UInt64 = 0
-  var nextOnFlow = UInt32.max
-  var previousOnFlow = UInt32.max
+  /// What the request keeps alive, if that is its purpose: then it belongs to no response context.
+  public internal(set) var keepsAlive: SlotHandle?
+  /// Whether its user was told that the flow seems dead.
+  var isGivenUp = false
+
+  // The list of transactions that wait for the same peer; see ``PeerTable``.
+  var list = PeerTable.none
+  var next = PeerTable.none
+  var previous = PeerTable.none
 
   init() {}
 
@@ -47,6 +52,8 @@ public final class ClientTransaction {
     machine = nil
     stored.removeAll(keepingCapacity: stored.capacity <= 8_192)
     hasResponse = false
+    isGivenUp = false
+    keepsAlive = nil
     method = .other
     cancel = nil
   }

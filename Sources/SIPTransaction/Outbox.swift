@@ -53,23 +53,35 @@ public struct Outbox: Sendable {
   }
 }
 
-/// Names a transaction to the transport, which gives the tag back when a message can't be sent.
+/// Names what a message belongs to, to the transport, which gives the tag back when the message can't be sent.
 public enum TransactionTag: Sendable, Equatable {
   case client(SlotHandle)
   case server(SlotHandle)
+  /// A request without a transaction, an ACK to a 2xx: the transaction user's own name for it.
+  case stateless(SlotHandle)
 
-  /// As one word, never 0.
+  /// As one word, never 0. The lowest two bits say which.
   public var word: UInt64 {
     switch self {
-    case .client(let handle): UInt64(handle.generation) << 32 | UInt64(handle.index) << 1
-    case .server(let handle): UInt64(handle.generation) << 32 | UInt64(handle.index) << 1 | 1
+    case .client(let handle): Self.word(handle, 0)
+    case .server(let handle): Self.word(handle, 1)
+    case .stateless(let handle): Self.word(handle, 2)
     }
+  }
+
+  private static func word(_ handle: SlotHandle, _ kind: UInt64) -> UInt64 {
+    UInt64(handle.generation) << 32 | UInt64(handle.index) << 2 | kind
   }
 
   /// The tag that a word came from.
   public init(word: UInt64) {
     let handle = SlotHandle(
-      index: UInt32(truncatingIfNeeded: word) >> 1, generation: UInt32(truncatingIfNeeded: word >> 32))
-    self = word & 1 == 0 ? .client(handle) : .server(handle)
+      index: UInt32(truncatingIfNeeded: word) >> 2, generation: UInt32(truncatingIfNeeded: word >> 32))
+    self =
+      switch word & 3 {
+      case 0: .client(handle)
+      case 1: .server(handle)
+      default: .stateless(handle)
+      }
   }
 }

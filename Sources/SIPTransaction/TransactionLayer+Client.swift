@@ -23,6 +23,24 @@ extension TransactionLayer {
     return client
   }
 
+  /// Makes a client transaction whose request keeps something alive.
+  public func prepareClient(keepingAlive handle: SlotHandle) -> ClientTransaction {
+    // No response context has generation 0.
+    let client = prepareClient(context: SlotHandle(index: 0, generation: 0), branch: 0)
+    client.keepsAlive = handle
+    return client
+  }
+
+  /// The user waits for no answer any more.
+  public func forget(_ handle: SlotHandle) {
+    if let client = clients[handle] { end(client) }
+  }
+
+  /// Whether a response is that to a request which kept something alive.
+  public func isKeepAlive(_ response: Message, via: Via) -> Bool {
+    match(response, via)?.keepsAlive != nil
+  }
+
   /// Sends the request that was written to the outbox from `start` on, and starts the transaction.
   public func start(
     _ client: ClientTransaction, method: Method, from start: Int, to destination: Destination, isReliable: Bool,
@@ -46,14 +64,14 @@ extension TransactionLayer {
     if actions.contains(.transmitRequest) {
       outbox.transmit(from: start, to: destination, tag: TransactionTag.client(client.handle).word)
     }
-    if case .flow(.stream(let flow)) = destination { link(client, to: flow.connection) }
+    if let peer = PeerTable.Peer(destination) { peers.link(client, to: peer, in: clients) }
     schedule(client)
   }
 
   /// The request of a transaction went over this connection, which the transport chose: the transaction fails with it.
-  public func sent(_ handle: SlotHandle, over connection: UInt64) {
-    guard let client = clients[handle], client.flow == 0 else { return }
-    link(client, to: connection)
+  public func sent(_ handle: SlotHandle, over flow: StreamFlow) {
+    guard let client = clients[handle], client.list == PeerTable.none else { return }
+    peers.link(client, to: .stream(flow), in: clients)
   }
 
   /// A response came. `via` is its topmost value.
@@ -63,7 +81,7 @@ extension TransactionLayer {
       return .stray
     }
     client.hasResponse = true
-    unlink(client)
+    peers.unlink(client, in: clients)
     var actions: TransactionActions = []
     switch client.machine.take() {
     case .invite(var machine):
@@ -101,35 +119,6 @@ extension TransactionLayer {
     machine.abandon(into: &actions)
     client.machine = .invite(machine)
     carryOut(actions, client, nil, &outbox)
-  }
-
-  /// A connection is gone: transactions without any response that went over it fail at once; the others wait on, for the
-  /// response may come another way.
-  public func connectionClosed(_ connection: UInt64, at now: Instant, outbox: inout Outbox) {
-    guard let position = flowIndex.find(connection, { flowHeads[Int($0)].connection == connection }) else { return }
-    while true {
-      let head = flowHeads[Int(position)].head
-      guard flowHeads[Int(position)].connection == connection, head != UInt32.max,
-        let handle = clients.handle(at: head),
-        let client = clients[handle]
-      else { return }
-      unlink(client)
-      fail(client, now, &outbox)
-    }
-  }
-
-  /// A datagram peer is known to be away.
-  public func datagramRefused(_ flow: DatagramFlow, at now: Instant, outbox: inout Outbox) {
-    var waiting: [ClientTransaction] = []
-    clients.forEach { _, client in
-      let matches =
-        switch client.destination {
-        case .flow(let id): id == .datagram(flow)
-        case .address(let address, let transport, _): transport == .udp && address == flow.remote
-        }
-      if matches, !client.hasResponse { waiting.append(client) }
-    }
-    for client in waiting { fail(client, now, &outbox) }
   }
 
   // MARK: Orders
@@ -193,7 +182,7 @@ extension TransactionLayer {
   }
 
   private func end(_ client: ClientTransaction) {
-    unlink(client)
+    peers.unlink(client, in: clients)
     wheel.cancel(client.handle.index << 1)
     clients.remove(client.handle)
     events.append(.clientEnded(client))
@@ -221,48 +210,5 @@ extension TransactionLayer {
     // RFC 3261 §9.1: a CANCEL has the branch of its INVITE.
     if method == .cancel { return client.cancel.flatMap { clients[$0] } }
     return client.method == method ? client : nil
-  }
-
-  // MARK: The list of each connection
-
-  private func link(_ client: ClientTransaction, to connection: UInt64) {
-    let position: UInt32
-    if let known = flowIndex.find(connection, { flowHeads[Int($0)].connection == connection }) {
-      position = known
-    } else {
-      position = freeFlowHeads.popLast() ?? UInt32(flowHeads.count)
-      if Int(position) == flowHeads.count { flowHeads.append((0, UInt32.max)) }
-      flowHeads[Int(position)] = (connection, UInt32.max)
-      flowIndex.insert(connection, position)
-    }
-    let head = flowHeads[Int(position)].head
-    client.flow = connection
-    client.nextOnFlow = head
-    client.previousOnFlow = UInt32.max
-    if head != UInt32.max, let handle = clients.handle(at: head) {
-      clients[handle]?.previousOnFlow = client.handle.index
-    }
-    flowHeads[Int(position)].head = client.handle.index
-  }
-
-  func unlink(_ client: ClientTransaction) {
-    let connection = client.flow
-    guard connection != 0 else { return }
-    client.flow = 0
-    if client.nextOnFlow != UInt32.max, let next = clients.handle(at: client.nextOnFlow) {
-      clients[next]?.previousOnFlow = client.previousOnFlow
-    }
-    if client.previousOnFlow != UInt32.max, let previous = clients.handle(at: client.previousOnFlow) {
-      clients[previous]?.nextOnFlow = client.nextOnFlow
-    } else if let position = flowIndex.find(connection, { flowHeads[Int($0)].connection == connection }) {
-      flowHeads[Int(position)].head = client.nextOnFlow
-      if client.nextOnFlow == UInt32.max {
-        flowIndex.remove(connection, position)
-        flowHeads[Int(position)] = (0, UInt32.max)
-        freeFlowHeads.append(position)
-      }
-    }
-    client.nextOnFlow = UInt32.max
-    client.previousOnFlow = UInt32.max
   }
 }

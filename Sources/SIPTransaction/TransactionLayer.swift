@@ -7,7 +7,7 @@ import Structures
 /// Read this first. It is driven from outside: every input takes `now` and the caller's ``Outbox``, and what the transaction user must hear is
 /// returned or appended to ``events``, which it empties after each input. ``nextDeadline`` says when ``deadlineReached(at:outbox:)`` is due.
 /// Nothing here waits, logs or looks at a clock. The files in reading order: `Timers`, the four machines, `ClientTransaction`,
-/// `ServerTransaction`, `TransactionLayer+Client`, `TransactionLayer+Server`.
+/// `ServerTransaction`, `TransactionLayer+Client`, `TransactionLayer+Server`, `TransactionLayer+Peers`.
 public final class TransactionLayer {
   /// Something that happened to a transaction outside of the input that the user gave.
   public enum Event {
@@ -15,6 +15,8 @@ public final class TransactionLayer {
     case timeout(ClientTransaction)
     /// The request could not be sent, or the flow that it went over is gone.
     case transportFailed(ClientTransaction)
+    /// The flow that the request went over seems to be dead. The transaction goes on: a late answer has to be dealt with.
+    case flowSuspected(ClientTransaction)
     /// The client transaction is over; it must not be used after this input.
     case clientEnded(ClientTransaction)
     /// The server transaction is over; it must not be used after this input.
@@ -28,9 +30,8 @@ public final class TransactionLayer {
   var clients = SlotTable<ClientTransaction>()
   var servers = SlotTable<ServerTransaction>()
   var serverIndex = HashIndex()
-  var flowIndex = HashIndex()
-  var flowHeads: [(connection: UInt64, head: UInt32)] = []
-  var freeFlowHeads: [UInt32] = []
+  var peers = PeerTable()
+  var waiting: [SlotHandle] = []
   /// Deadlines: client transactions at even positions, server transactions at odd ones.
   var wheel: TimerWheel
   /// What happened, for the user to take.
@@ -85,6 +86,7 @@ public final class TransactionLayer {
       if let client = clients[handle] { fail(client, now, &outbox) }
     case .server(let handle):
       if let server = servers[handle] { fail(server, now, &outbox) }
+    case .stateless: break
     }
   }
 

@@ -12,8 +12,20 @@ extension Connection {
     case failed(CloseReason)
   }
 
-  /// Reads once; the socket is reported again while more is there, so that no peer keeps the others waiting.
-  func read() {
+  /// Delivers what was left of the last turn, or reads once; the socket is reported again while more is there, so that no peer keeps the others
+  /// waiting.
+  func readMore() {
+    guard state == .open else { return }
+    messagesLeft = layer.settings.messagesPerTurn
+    guard hasBacklog else { return read() }
+    hasBacklog = false
+    frameInput()
+    superviseInput()
+    // No event tells of what TLS has inside.
+    if state == .open, !hasBacklog, (session?.pending ?? 0) > 0 { layer.queueReader(self) }
+  }
+
+  private func read() {
     var scratch = layer.takeScratch()
     // Again only for what TLS has inside already (never more than a record): no event would tell of that.
     repeat {
@@ -26,7 +38,7 @@ extension Connection {
         queueForFlush()
       case .failed(let reason): end(reason)
       }
-    } while state == .open && !hasEnded && (session?.pending ?? 0) > 0
+    } while state == .open && !hasEnded && !hasBacklog && (session?.pending ?? 0) > 0
     layer.giveScratch(&scratch)
   }
 
@@ -53,6 +65,7 @@ extension Connection {
   private func receive(_ octets: Span<UInt8>) {
     layer.counters.octetsReceived += UInt64(octets.count)
     touch()
+    noteLife()
     if input.isEmpty {
       let used = frame(octets)
       if state == .open, used < octets.count {
@@ -63,8 +76,14 @@ extension Connection {
       input.append(octets)
       frameInput()
     }
+    superviseInput()
+  }
+
+  /// A message that has begun must end in time; one that waits for its turn need not.
+  private func superviseInput() {
     guard state == .open else { return }
-    if input.isEmpty {
+    if hasBacklog { layer.queueReader(self) }
+    if input.isEmpty || hasBacklog {
       deadlines.message = .distantFuture
     } else if deadlines.message == .distantFuture {
       deadlines.message = layer.loop.now + layer.settings.messageTime
@@ -85,10 +104,14 @@ extension Connection {
     }
   }
 
-  /// Delivers the whole messages and returns how many octets are done with.
+  /// Delivers whole messages, as many as the turn allows, and returns how many octets are done with.
   private func frame(_ octets: Span<UInt8>) -> Int {
     var used = 0
     while state == .open {
+      if messagesLeft <= 0, used < octets.count {
+        hasBacklog = true
+        return used
+      }
       switch framer.next(octets.extracting(used..<octets.count)) {
       case .incomplete: return used
       case .keepAlive(let length, let isPing):
@@ -100,6 +123,7 @@ extension Connection {
       case .message(let length):
         let message = octets.extracting(used..<used + length)
         used += length
+        messagesLeft -= 1
         layer.counters.messagesReceived += 1
         deadlines.firstMessage = .distantFuture
         deadlines.message = .distantFuture

@@ -45,7 +45,10 @@ extension Connection {
       case .failed(let reason): return end(reason)
       }
     }
-    if hasProgress { touch() }
+    if hasProgress {
+      touch()
+      noteWritten()
+    }
     if case .flushing(let reason) = state, output.count == 0 { return beginDraining(reason) }
     if hasEnded {
       session?.shutdown()

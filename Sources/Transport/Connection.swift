@@ -10,7 +10,7 @@ import TLSEngine
 ///
 /// Connecting is for those that we open, handshaking for TLS. Flushing sends what waits; draining lets the peer close, so
 /// that what it still sends doesn't reset the connection and take our last message with it.
-final class Connection: EventHandler, DeadlineOwner {
+final class Connection: EventHandler, DeadlineOwner, PacedReader {
   enum State: Hashable {
     case connecting
     case handshaking
@@ -43,6 +43,10 @@ final class Connection: EventHandler, DeadlineOwner {
   var framer: StreamFramer
   /// The first octets of a message of which the rest hasn't come.
   var input: [UInt8] = []
+  /// Whether ``input`` may hold whole messages that wait for the next turn.
+  var hasBacklog = false
+  var messagesLeft = 0
+  var isWaitingToRead = false
   var output = OutputQueue()
   /// TLS can't go on before the socket is writable.
   var wantsWrite = false
@@ -54,6 +58,13 @@ final class Connection: EventHandler, DeadlineOwner {
   var hasEnded = false
   /// Counts among the handshakes under way.
   var countsAsHandshake = false
+
+  /// Writes that the peer may not have acknowledged.
+  var watch = AcknowledgementWatch()
+  /// Nothing that was written is acknowledged any more, though the connection is open.
+  var isSuspect = false
+  /// How long a peer that promised signs of life may be silent; zero: for ever.
+  var silenceLimit = Duration.zero
 
   var deadline: DeadlineID?
   var deadlines = ConnectionDeadlines()
@@ -114,12 +125,15 @@ final class Connection: EventHandler, DeadlineOwner {
       // Nothing is read, so nothing else would tell.
       if isBroken { end(Socket.pendingError(number).map { .system($0.code) } ?? .peerClosed) }
     } else if isBroken || events.contains(.readable) || readsAfterWrite {
-      read()
+      layer.serve(self)
     }
   }
 
   func deadlinePassed(_: DeadlineID) {
     deadlines.scheduled = .distantFuture
+    if deadlines.acknowledgement <= layer.loop.now { lookForAcknowledgement() }
+    // Who isn't read from can't give a sign of life.
+    if isSuspended, silenceLimit > .zero { deadlines.silence = max(deadlines.silence, layer.loop.now + silenceLimit) }
     guard let due = deadlines.due(layer.loop.now) else { return arm() }
     layer.counters.deadlines[Int(due.rawValue)] += 1
     session?.shutdown()

@@ -10,11 +10,17 @@ struct ConnectionDeadlines {
   var send = Instant.distantFuture
   var idle = Instant.distantFuture
   var drain = Instant.distantFuture
+  /// When it is looked whether the peer acknowledges; the only one that ends nothing.
+  var acknowledgement = Instant.distantFuture
+  /// When a peer that promised to give signs of life must have given one.
+  var silence = Instant.distantFuture
   /// What the loop's deadline is set to.
   var scheduled = Instant.distantFuture
 
   var earliest: Instant {
-    min(min(min(connect, handshake), min(firstMessage, message)), min(min(send, idle), drain))
+    min(
+      min(min(connect, handshake), min(firstMessage, message)),
+      min(min(send, idle), min(drain, min(acknowledgement, silence))))
   }
 
   /// One that has passed; the more telling first.
@@ -25,6 +31,7 @@ struct ConnectionDeadlines {
     if message <= now { return .message }
     if firstMessage <= now { return .firstMessage }
     if drain <= now { return .drain }
+    if silence <= now { return .silence }
     if idle <= now { return .idle }
     return nil
   }

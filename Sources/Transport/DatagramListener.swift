@@ -2,7 +2,7 @@ import Reactor
 import Structures
 
 /// One bound UDP socket: receives in batches, sends at once.
-final class DatagramListener: EventHandler {
+final class DatagramListener: EventHandler, PacedReader {
   /// ICMP errors taken in one turn: the socket is reported again while there are more.
   private static let errorsPerTurn = 128
 
@@ -12,6 +12,9 @@ final class DatagramListener: EventHandler {
   private let descriptor: Descriptor
   private let batch: DatagramBatch
   private var recent = RecentDatagrams()
+  var isWaitingToRead = false
+  private var isStopped = false
+  private var stunAnswer: [UInt8] = []
 
   init(layer: TransportLayer, descriptor: consuming Descriptor, index: UInt16) throws(SystemError) {
     self.layer = layer
@@ -24,11 +27,19 @@ final class DatagramListener: EventHandler {
     try layer.loop.register(self.descriptor.number, .readable, handler: self)
   }
 
-  func stop() { layer.loop.unregister(descriptor.number) }
+  func stop() {
+    isStopped = true
+    layer.loop.unregister(descriptor.number)
+  }
 
   func ready(_ events: Events) {
     if events.contains(.error) { takeErrors() }
-    guard events.contains(.readable) else { return }
+    if events.contains(.readable) { layer.serve(self) }
+  }
+
+  /// Takes one batch; the socket is reported again while more is there.
+  func readMore() {
+    if isStopped { return }
     switch batch.receive(descriptor.number) {
     case .octets(let count): for position in 0..<count { receive(position) }
     case .wouldBlock, .endOfFile: break
@@ -45,11 +56,23 @@ final class DatagramListener: EventHandler {
         layer.counters.keepAlives += 1
         return
       }
+      if StunBinding.mayBe(octets) { return answerStun(octets, remote) }
       layer.counters.messagesReceived += 1
       let flow = Flow(
         id: .datagram(name(remote)), transport: .udp, listener: index, local: local, remote: remote,
         isVerified: false)
       layer.delegate?.transport(received: octets, over: flow)
+    }
+  }
+
+  private func answerStun(_ octets: Span<UInt8>, _ remote: SocketAddress) {
+    switch StunBinding.answer(octets, from: remote, to: &stunAnswer) {
+    case .answered:
+      layer.counters.stunAnswered += 1
+      let answer = stunAnswer
+      send(answer.span, to: remote, tag: 0)
+    case .indication: layer.counters.keepAlives += 1
+    case .ignored: layer.counters.stunIgnored += 1
     }
   }
 

@@ -46,6 +46,12 @@ public struct TransportCounters: Sendable {
   public internal(set) var overloads: UInt64 = 0
   /// How often a connection's reading was suspended because it didn't read.
   public internal(set) var suspensions: UInt64 = 0
+  /// How often a connection fell under suspicion because what was written to it wasn't acknowledged.
+  public internal(set) var suspects: UInt64 = 0
+  /// STUN Binding requests answered, also with an error.
+  public internal(set) var stunAnswered: UInt64 = 0
+  /// Datagrams that began like STUN and got no answer.
+  public internal(set) var stunIgnored: UInt64 = 0
   /// Datagrams that the socket didn't take.
   public internal(set) var datagramsDropped: UInt64 = 0
   /// Datagrams that ICMP reported as not delivered.

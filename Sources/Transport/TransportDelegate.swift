@@ -20,6 +20,11 @@ public protocol TransportDelegate: AnyObject {
     handshakeFailed local: SocketAddress, remote: SocketAddress, isServer: Bool, because failure: HandshakeFailure)
   /// A message accepted under this tag will not be sent, or didn't arrive.
   func transport(failedToSend tag: UInt64, because reason: SendFailure)
+  /// What was written to a connection stays unacknowledged: its peer seems to be gone. Comes again when more was written and isn't acknowledged
+  /// either; the connection stays open.
+  func transport(suspect flow: Flow)
+  /// A connection that was under suspicion gave a sign of life.
+  func transport(recovered flow: Flow)
   /// ICMP says that the peer of this flow isn't there any more.
   func transport(datagramRefused flow: DatagramFlow)
 }
@@ -38,7 +43,7 @@ public struct ConnectionFacts: Sendable {
 
 /// The things that a connection must do in time.
 public enum TransportDeadline: UInt8, Sendable, CaseIterable {
-  case connect, handshake, firstMessage, message, send, idle, drain
+  case connect, handshake, firstMessage, message, send, idle, drain, silence
 }
 
 /// Why a connection was closed.

@@ -29,7 +29,8 @@ extension TransportLayer {
   ) -> SendResult {
     if transport == .udp { return sendDatagram(message, to: address, tag) }
     let key = Connection.Key(transport: transport, remote: address, profile: profile, name: name)
-    if let connection = outgoing[key], connection.takesMessages, !connection.hasEnded {
+    // One in doubt is left to itself: a new one finds out sooner whether the peer is there.
+    if let connection = outgoing[key], connection.takesMessages, !connection.hasEnded, !connection.isSuspect {
       return count(connection.enqueue(message, tag: tag))
     }
     let context = clientContexts[profile]
@@ -62,6 +63,11 @@ extension TransportLayer {
     if afterFlush { return connection.finish(.ordered) }
     connection.session?.shutdown()
     connection.end(.ordered)
+  }
+
+  /// Closes a connection unless something is read from it at least so often (RFC 5626 §4.4); zero ends that.
+  public func expectLife(of name: StreamFlow, within limit: Duration) {
+    find(name)?.expectLife(within: limit)
   }
 
   /// The flow of a connection that can be used, with what a sender must know.

@@ -36,6 +36,10 @@ public final class TransportLayer {
   var streamListeners: [StreamListener] = []
   var datagramListeners: [DatagramListener] = []
   var clientContexts: [String: TLSContext] = [:]
+  /// Readers that have more than fitted into a turn, in order.
+  var waitingReaders: [any PacedReader] = []
+  var readingTurn = Instant(nanoseconds: 0)
+  var readingWork = Duration.zero
   private var lastConnection: UInt64 = 0
   private var handshakeTurn: UInt64 = 0
   private var handshakeWork = Duration.zero
@@ -50,7 +54,10 @@ public final class TransportLayer {
     self.settings = settings
     self.delegate = delegate
     spare = try? Socket.spare()
-    loop.addHook(.decide) { [weak self] in self?.deliverFailures() }
+    loop.addHook(.decide) { [weak self] in
+      self?.serveWaiting()
+      self?.deliverFailures()
+    }
     loop.addHook(.flush) { [weak self] in self?.flushAll() }
   }
 

@@ -32,6 +32,8 @@ public struct TransportSettings: Sendable {
   public var sendTime = Duration.seconds(10)
   /// For a TCP connection that we open.
   public var connectTime = Duration.seconds(10)
+  /// After which octets that the peer hasn't acknowledged put the connection under suspicion; nil: never.
+  public var acknowledgementTime: Duration? = Duration.seconds(3)
   /// Without an octet in either direction; nil: for ever. Longer than the hour for which phones register by default.
   public var idleTime: Duration? = Duration.seconds(3_700)
   /// For the peer to close after we sent our last octet: else what it still sends would reset the connection and take
@@ -49,6 +51,10 @@ public struct TransportSettings: Sendable {
   public var maximumHandshakesPerAddress = 64
   /// Handshake work in one turn of the loop; at least one step is done.
   public var handshakeBudget = Duration.milliseconds(1)
+  /// Messages that one connection delivers before it is others' turn.
+  public var messagesPerTurn = 16
+  /// Work on messages in one turn of the loop, after which the rest waits for the next; what was begun is finished.
+  public var messageBudget = Duration.milliseconds(5)
   /// Bytes that wait to be sent on one connection; beyond, further messages are refused.
   public var maximumQueuedBytes = 1 << 20
   /// Bytes waiting to be sent above which nothing more is read from the peer.

@@ -52,6 +52,18 @@ struct ConnectionLog {
     }
   }
 
+  /// What was written to a connection isn't acknowledged.
+  mutating func suspected(_ flow: Flow, at now: Instant) {
+    guard log.logLevel <= .info, allowance.take(now) else { return }
+    log.info("connection in doubt: what was sent is not acknowledged", metadata: ["peer": "\(flow.remote)"])
+  }
+
+  /// A connection that was in doubt lives.
+  mutating func recovered(_ flow: Flow, at now: Instant) {
+    guard log.logLevel <= .info, allowance.take(now) else { return }
+    log.info("connection recovered", metadata: ["peer": "\(flow.remote)"])
+  }
+
   /// A connection ended before it could be used.
   mutating func failed(
     _ local: SocketAddress, _ remote: SocketAddress, _ isServer: Bool, _ failure: HandshakeFailure, at now: Instant
@@ -78,6 +90,7 @@ struct ConnectionLog {
     case .peerClosed: "closed by the peer"
     case .system(let code): "system error \(code)"
     case .tls(let error): error.text
+    case .deadline(.silence): "silent beyond its Flow-Timer"
     case .deadline(let deadline): "too slow: \(deadline)"
     case .framing(let error): "no SIP message: \(error)"
     case .ordered: "closed by us"

@@ -29,6 +29,11 @@ extension ServerSettings {
     algorithms = AlgorithmList(configuration.authentication.algorithms.map(\.hash))
     nonceLifetime = configuration.authentication.nonceLifetime
     maxTransactions = configuration.limits.transactions
+    let wanted = configuration.keepAlive
+    keepAlive = KeepAliveSettings(
+      interval: .seconds(wanted.udpInterval), includesAll: wanted.udpClients == .all,
+      method: wanted.method == .crlf ? .lineBreaks : .options, removeAfter: wanted.removeAfter,
+      flowGrace: .seconds(wanted.flowGrace))
     registrar = RegistrarSettings(
       defaultExpires: Int64(configuration.registrar.defaultExpires),
       minExpires: Int64(configuration.registrar.minExpires), maxExpires: Int64(configuration.registrar.maxExpires),

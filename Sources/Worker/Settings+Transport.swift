@@ -13,6 +13,7 @@ extension TransportSettings {
     sendTime = timeouts.send
     connectTime = timeouts.connect
     idleTime = timeouts.idle
+    acknowledgementTime = timeouts.unacknowledged
     userTimeout = timeouts.tcpUserTimeout
     keepAliveIdle = timeouts.tcpKeepalive
     maximumConnections = limits.connections

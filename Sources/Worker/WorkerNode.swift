@@ -128,7 +128,8 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
       statistics: requests \(counted.requestsReceived) responses \(counted.responsesReceived) \
       forwarded requests \(counted.requestsForwarded) forwarded responses \(counted.responsesForwarded) \
       registrations \(counted.registrationsAccepted) challenges \(counted.challenges) malformed \(counted.malformed) \
-      dropped \(counted.dropped) stray \(held.strayResponses) overloaded \(counted.overloaded + io.overloads) \
+      keep-alives \(counted.keepAlivesSent) given up \(counted.contactsGivenUp) suspects \(io.suspects) \
+      stun \(io.stunAnswered) dropped \(counted.dropped) stray \(held.strayResponses) overloaded \(counted.overloaded + io.overloads) \
       messages in \(io.messagesReceived) out \(io.messagesSent) accepted \(io.accepted)
       """)
     log.log(
@@ -164,6 +165,7 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
       }
     }
     if !actions.questions.isEmpty { location.ask(actions, at: core.unixSeconds) }
+    for (flow, limit) in actions.supervisions { transport.expectLife(of: flow, within: limit) }
     for flow in actions.closes { transport.close(flow, afterFlush: true) }
   }
 
@@ -221,6 +223,20 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
     begin()
     core.transportFailed(tag, at: loop.now, actions: &actions)
     carryOut()
+  }
+
+  func transport(suspect flow: Flow) {
+    guard case .stream(let stream) = flow.id else { return }
+    if !core.isSuspect(flow.id) { connectionLog.suspected(flow, at: loop.now) }
+    begin()
+    core.flowSuspected(stream, at: loop.now, actions: &actions)
+    carryOut()
+  }
+
+  func transport(recovered flow: Flow) {
+    guard case .stream(let stream) = flow.id else { return }
+    connectionLog.recovered(flow, at: loop.now)
+    core.flowRecovered(stream)
   }
 
   func transport(datagramRefused flow: DatagramFlow) {

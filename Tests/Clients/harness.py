@@ -24,6 +24,10 @@ def story(group, sentence, limit=30):
     return add
 
 
+class Skipped(Exception):
+    """This host lacks what the story needs; says what."""
+
+
 class TookTooLong(AssertionError):
     pass
 
@@ -132,6 +136,8 @@ def run(story, server, folder):
         return None
     except (AssertionError, OSError, servers.CannotStart) as error:
         return f"{type(error).__name__}: {error}" if not isinstance(error, AssertionError) else str(error)
+    except Skipped:
+        raise
     except Exception as error:  # a story with a mistake must not end the others
         import traceback
         (folder / "traceback.log").write_text(traceback.format_exc())

@@ -199,18 +199,13 @@ class Apus(Server):
         "sips reaches sips contacts alone: one who registered by sip gets 480, Warning 380": "not yet",
         "sip to a sips contact goes over its TLS connection with sip as the scheme, and nothing else changed": "not yet",
         "a request over 1,300 octets to a UDP contact comes by TCP; where nothing listens, by UDP": "not yet",
-        "STUN Binding on the UDP ports: the answer names the address that asked, IPv4 and IPv6, amid SIP": "not yet",
-        "STUN with an attribute that must be understood gets 420; what isn't a Binding request, nothing": "not yet",
         "identities that a client claims never reach the callee: the one that it proved does, or none": "not yet",
         "claims in the requests of a dialog, and in answers of a callee, go as well": "not yet",
         "Privacy: id: no asserted identity leaves us for a callee, alone or beside other wishes": "not yet",
-        "UDP clients behind a NAT get keep-alives, others none; one that answers nothing loses its contact": "not yet",
-        "by CRLF the keep-alives to UDP clients are two line breaks, to all of them when that is set": "not yet",
         "contacts of gateways that do not register are reached, beside registered ones and by preference": "not yet",
         "a gateway that we trust is not challenged, and what it says of its callers reaches our users": "not yet",
         "towards a trusted gateway users carry the identity that they proved, and Privacy: id does not hide it": "not yet",
         "fields that are ours or listed go from what clients send; with assert: no, no identity is added": "not yet",
-        "Flow-Timer is told to those who register a flow; a silent one is given up after some grace": "not yet",
     }
 
     def prepare(self):

@@ -28,6 +28,9 @@ struct NodeConfigurationTests {
     #expect(made.limits.messageSize == 65_535)
     #expect(made.limits.headerSize == 32_768)
     #expect(made.timeouts.idle == .seconds(3700))
+    #expect(made.timeouts.unacknowledged == .seconds(3))
+    #expect(
+      made.keepAlive == .init(udpInterval: 30, udpClients: .nat, method: .options, removeAfter: 0, flowGrace: 30))
     #expect(made.tlsClient == ["default": TLSClientProfile()])
     #expect(made.log.level == .info)
     #expect(made.detach == .auto)

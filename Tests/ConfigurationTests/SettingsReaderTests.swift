@@ -61,7 +61,7 @@ struct SettingsReaderTests {
         "a value for a section", .plain([("registrar", at(3, 12, "yes"))]),
         "apus.yaml:3:12: registrar: a value stands here; "
           + "give a map with default_expires, min_expires, max_expires, max_contacts, expires_spread, "
-          + "flow_timer, service_route, contacts"
+          + "flow_timer, flow_grace, service_route, contacts"
       ),
       (
         "a key without a value", .plain([("advertise", at(3, 11, ""))]),

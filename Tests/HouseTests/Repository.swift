@@ -33,10 +33,11 @@ enum Repository {
       && folder.boolValue
   }
 
-  /// Every file below `folder` that reads as UTF-8 and whose name `isWanted`, except what tools leave behind.
+  /// Every file below `folder` that reads as UTF-8 and whose name `isWanted`, except what tools leave behind and inputs of fuzz targets.
   static func files(below folder: String, where isWanted: (String) -> Bool) -> [File] {
     var files: [File] = []
-    for name in names(in: folder) where !["__pycache__", ".build", ".swiftpm", "local"].contains(name) {
+    let unread = ["__pycache__", ".build", ".swiftpm", "local", "Corpus", "Findings"]
+    for name in names(in: folder) where !unread.contains(name) {
       let path = folder + "/" + name
       if isFolder(path) {
         files += Self.files(below: path, where: isWanted)

@@ -35,6 +35,16 @@ struct StreamFramerTests {
     }
   }
 
+  @Test("finds the line feed behind a long line that comes octet by octet")
+  func longLine() {
+    let octets = Array("OPTIONS sip:a@b SIP/2.0\r\nX: \(String(repeating: "x", count: 500))\r\nl: 1\r\n\r\na".utf8)
+    var framer = StreamFramer(maximumHead: 1_000, maximumMessage: 2_000)
+    for _ in 0..<2 {
+      for end in 1..<octets.count { #expect(framer.next(octets.span.extracting(0..<end)) == .incomplete) }
+      #expect(framer.next(octets.span) == .message(length: octets.count))
+    }
+  }
+
   @Test(
     "finds a length on a folded line (RFC 3261 §7.3.1)",
     arguments: ["Content-Length:\r\n 5", "l:\r\n\t5 ", "Content-Length : \r\n  \r\n 5"])

@@ -169,6 +169,7 @@ struct CallTests {
     node.settle()
     _ = node.one(by: bob)
     node.close(bob)
+    node.settle()
     #expect(node.received(by: alice).map(TestNode.start).last == "SIP/2.0 480 Temporarily Unavailable")
     node.send(node.request("INVITE", from: alice, cseq: 2), from: alice)
     node.settle()

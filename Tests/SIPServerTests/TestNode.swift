@@ -30,6 +30,8 @@ final class TestNode {
   /// What went to addresses instead of flows.
   private(set) var toAddresses: [(SocketAddress, String)] = []
   private(set) var closedFlows: [FlowID] = []
+  /// The silence that the transport was told to allow last, of each connection.
+  private(set) var supervisions: [FlowID: Duration] = [:]
   private var gone: Set<FlowID> = []
   private var datagramPeers: [SocketAddress: FlowID] = [:]
   private var random: SplitMix
@@ -132,6 +134,19 @@ final class TestNode {
     carryOut()
   }
 
+  /// What was sent over the peer's connection isn't acknowledged.
+  func suspect(_ peer: Peer) {
+    guard case .stream(let flow) = peer.flow.id else { return }
+    actions.removeAll()
+    core.flowSuspected(flow, at: now, actions: &actions)
+    carryOut()
+  }
+
+  /// The peer's connection gives a sign of life.
+  func recover(_ peer: Peer) {
+    if case .stream(let flow) = peer.flow.id { core.flowRecovered(flow) }
+  }
+
   /// What was sent to the peer since it was last asked.
   func received(by peer: Peer) -> [String] {
     octets(by: peer).map { String(decoding: $0, as: UTF8.self) }
@@ -217,6 +232,7 @@ final class TestNode {
       }
     }
     closedFlows += batch.closes
+    for (flow, limit) in batch.supervisions { supervisions[.stream(flow)] = limit }
     for question in batch.questions { ask(question, batch.keys) }
   }
 

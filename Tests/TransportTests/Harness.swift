@@ -17,6 +17,8 @@ final class Recorder: TransportDelegate {
   var failedHandshakes: [HandshakeFailure] = []
   var failedSends: [UInt64: SendFailure] = [:]
   var refused: [DatagramFlow] = []
+  var suspects: [FlowID] = []
+  var recovered: [FlowID] = []
   var whenReceived: ([UInt8], Flow) -> Void = { _, _ in }
   var whenBroken: (Flow) -> Void = { _ in }
   var whenOpened: (Flow) -> Void = { _ in }
@@ -50,6 +52,10 @@ final class Recorder: TransportDelegate {
   }
 
   func transport(failedToSend tag: UInt64, because reason: SendFailure) { failedSends[tag] = reason }
+
+  func transport(suspect flow: Flow) { suspects.append(flow.id) }
+
+  func transport(recovered flow: Flow) { recovered.append(flow.id) }
 
   func transport(datagramRefused flow: DatagramFlow) { refused.append(flow) }
 }

@@ -65,6 +65,16 @@ int clinux_set_no_delay(int descriptor);
 int clinux_set_keep_alive(int descriptor, int idle, int interval, int count);
 // Milliseconds that sent octets may stay unacknowledged; 0 leaves it to the kernel.
 int clinux_set_user_timeout(int descriptor, unsigned milliseconds);
+// Octets in the send queue of a stream that the peer has not acknowledged, sent or not (SIOCOUTQ).
+int clinux_unacknowledged(int descriptor);
+struct clinux_acknowledgements {
+  uint32_t in_flight;  // segments sent and not acknowledged
+  uint32_t probes;     // sent since the last acknowledgement, to a peer whose window is closed
+  uint32_t silence;    // milliseconds since the last acknowledgement came
+  uint32_t last_sent;  // milliseconds since data was sent, or sent again
+};
+// The state of a TCP connection.
+int clinux_acknowledgements(int descriptor, struct clinux_acknowledgements *state);
 int clinux_set_send_buffer(int descriptor, int bytes);
 int clinux_set_receive_buffer(int descriptor, int bytes);
 // The next close sends a reset and leaves no TIME-WAIT behind.

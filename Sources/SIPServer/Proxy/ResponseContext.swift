@@ -8,20 +8,42 @@ import Structures
 final class ResponseContext {
   /// One place to forward to.
   struct Target {
+    /// Whence the target is known, which decides what is tried when its flow is gone.
+    enum Origin {
+      /// The Request-URI or a Route value that isn't ours names it.
+      case address
+      /// It is a binding of the address of record in the Request-URI.
+      case binding
+      /// A token of ours in Route names it.
+      case token
+      /// It took the place of one that was gone: it has no successor.
+      case successor
+    }
+
     /// The Request-URI for this branch.
     let uri: [UInt8]
     /// Where it goes.
-    let hop: NextHop
+    var hop: NextHop
     /// q in thousandths: equal ones are tried at once, lower ones later (RFC 3261 §16.6).
     let q: UInt16
     /// The Request-URI that goes to the end of Route, as a strict router comes next (RFC 3261 §16.6 step 6); else empty.
     var lastRoute: [UInt8] = []
+    /// Route values that go before those of the request: the Path of a binding (RFC 3327 §5.1); else empty.
+    var route: [UInt8] = []
+    /// Which binding it is.
+    var identity = BindingIdentity.none
+    /// Whence it is known.
+    var origin = Origin.address
+    /// Where it goes when ``hop`` can't be reached.
+    var fallback: NextHop?
   }
 
   /// One forwarded request.
   struct Branch {
     /// Its client transaction.
     let client: SlotHandle
+    /// Position of its target in ``ResponseContext/targets``.
+    let target: Int
     /// Whether the final response is still to come.
     var isPending: Bool
     /// Whether the branch was or shall be cancelled.
@@ -54,6 +76,10 @@ final class ResponseContext {
   /// Targets not tried yet are those from ``nextTarget`` on; in order of q.
   var targets: [Target] = []
   var nextTarget = 0
+  /// Further bindings of instances that are among the targets, best first: one instance is tried over one flow at a time (RFC 5626 §7).
+  var spares: [Target] = []
+  /// Questions to the location service for targets that may come in place of one that is gone.
+  var openQueries = 0
   var branches: [Branch] = []
   var pendingCount = 0
   /// Client transactions that aren't over, final response or not.
@@ -76,6 +102,8 @@ final class ResponseContext {
     targets.removeAll(keepingCapacity: true)
     branches.removeAll(keepingCapacity: true)
     nextTarget = 0
+    spares.removeAll(keepingCapacity: true)
+    openQueries = 0
     pendingCount = 0
     liveClients = 0
     isServerEnded = false

@@ -75,6 +75,9 @@ extension ServerCore {
   /// What a transaction reported.
   func handle(_ event: TransactionLayer.Event, _ now: Instant, _ actions: inout ServerActions) {
     switch event {
+    case .timeout(let client) where client.keepsAlive != nil,
+      .transportFailed(let client) where client.keepsAlive != nil:
+      if let handle = client.keepsAlive { keepAliveMissed(handle, &actions) }
     case .timeout(let client):
       failed(client, with: 408, now, &actions)
     case .transportFailed(let client) where client.isCancel:
@@ -85,12 +88,13 @@ extension ServerCore {
       context.branches[client.branch].deadline = now
       expire(context, now, &actions)
     case .transportFailed(let client):
-      // RFC 3261 §16.9 says as if 503; a flow that is gone means that its owner can't be reached for now (RFC 5626 §5.3.1).
-      if case .flow = client.destination {
-        failed(client, with: 480, now, &actions)
-      } else {
-        failed(client, with: 503, now, &actions)
+      unreached(client, now, &actions)
+    case .flowSuspected(let client):
+      // Should the request arrive after all, its branch is cancelled at the first sign of life.
+      if !client.isCancel, let context = contexts[client.context], client.branch < context.branches.count {
+        context.branches[client.branch].isCancelled = true
       }
+      handle(.transportFailed(client), now, &actions)
     case .clientEnded(let client):
       guard !client.isCancel, let context = contexts[client.context] else { return }
       context.liveClients -= 1
@@ -103,14 +107,20 @@ extension ServerCore {
     }
   }
 
+  /// A branch got no answer in time.
   private func failed(_ client: ClientTransaction, with status: Int, _ now: Instant, _ actions: inout ServerActions) {
-    guard !client.isCancel, let context = contexts[client.context], client.branch < context.branches.count,
-      context.branches[client.branch].isPending
-    else { return }
+    guard let context = pendingContext(of: client) else { return }
     settle(context, client.branch)
-    keepBetter(context, local: status)
+    if !tryNextFlow(context, client.branch, now, &actions) { keepBetter(context, local: status) }
     scheduleTimerC(context)
     completeIfDone(context, now, &actions)
+  }
+
+  private func pendingContext(of client: ClientTransaction) -> ResponseContext? {
+    guard !client.isCancel, let context = contexts[client.context], client.branch < context.branches.count,
+      context.branches[client.branch].isPending
+    else { return nil }
+    return context
   }
 
   private func releaseIfOver(_ context: ResponseContext) {

@@ -9,15 +9,24 @@ extension ServerCore {
     guard context.nextTarget < context.targets.count else { return }
     let q = context.targets[context.nextTarget].q
     while context.nextTarget < context.targets.count, context.targets[context.nextTarget].q == q {
-      forward(context, context.targets[context.nextTarget], now, &actions)
-      context.nextTarget += 1
+      forwardNext(context, now, &actions)
     }
     scheduleTimerC(context)
   }
 
-  private func forward(
-    _ context: ResponseContext, _ target: ResponseContext.Target, _ now: Instant, _ actions: inout ServerActions
+  /// Forwards to a target that wasn't among those chosen at first, before those that wait.
+  func forwardAtOnce(
+    _ target: ResponseContext.Target, _ context: ResponseContext, _ now: Instant, _ actions: inout ServerActions
   ) {
+    context.targets.insert(target, at: context.nextTarget)
+    forwardNext(context, now, &actions)
+    scheduleTimerC(context)
+  }
+
+  private func forwardNext(_ context: ResponseContext, _ now: Instant, _ actions: inout ServerActions) {
+    let position = context.nextTarget
+    let target = context.targets[position]
+    context.nextTarget += 1
     guard let server = transactions.server(context.server) else { return }
     let client = transactions.prepareClient(context: context.handle, branch: context.branches.count)
     let start = actions.outbox.octets.count
@@ -28,7 +37,7 @@ extension ServerCore {
     // RFC 3261 §16.6 step 11: Timer C runs for INVITE only.
     context.branches.append(
       ResponseContext.Branch(
-        client: client.handle, isPending: true, isCancelled: false,
+        client: client.handle, target: position, isPending: true, isCancelled: false,
         deadline: context.isInvite ? now + settings.timerC : .distantFuture))
     context.pendingCount += 1
     context.liveClients += 1
@@ -38,7 +47,7 @@ extension ServerCore {
       isReliable: target.hop.transport.isReliable, at: now, outbox: &actions.outbox)
   }
 
-  private func branchText(_ handle: SlotHandle) -> Branch {
+  func branchText(_ handle: SlotHandle) -> Branch {
     let identity = transactions.identity
     return Branch(
       node: identity.node, slot: identity.slot, generation: identity.generation, transaction: handle)
@@ -64,8 +73,16 @@ extension ServerCore {
     let bytes = request.bytes
     let text = bytes.span
     appendStart(request, text, target, branch, &output)
-    if settings.recordRoute, request.method.formsDialog, request.tag(of: .to) == nil {
+    // RFC 6665 §4.3: a subscriber may learn of a dialog by its NOTIFY alone; that its SUBSCRIBE was ours, the token tells.
+    let isRouted = request.tag(of: .to) == nil || request.method == .notify && target.origin == .token
+    if settings.recordRoute, request.method.formsDialog, isRouted {
       appendRecordRoutes(request, source, target, callerRecord, &output)
+    }
+    if request.method == .register { appendPath(request, text, source, target, &output) }
+    if !target.route.isEmpty {
+      output.append("Route: ")
+      output.append(target.route.span)
+      output.append("\r\n")
     }
     appendFields(request, text, via, source, poppedRoutes + (target.lastRoute.isEmpty ? 0 : 1), &output)
     if !target.lastRoute.isEmpty {
@@ -118,22 +135,66 @@ extension ServerCore {
     let caller = NextHop(destination: .flow(source.id), transport: source.transport, listener: source.listener)
     let contact = target.uri
     let isSecureThere = contact.count > 5 && contact.span.extracting(0..<5).equalsIgnoringCase("sips:")
-    appendRecordRoute(as: target.hop, leadingTo: caller, callerRecord, isSecure: isSecureThere, &output)
+    let callerIdentity = owned.identity(over: source.id, aor: callerRecord.span)
+    appendRecordRoute(
+      as: target.hop, leadingTo: caller, FlowToken.Owner(aor: callerRecord, identity: callerIdentity),
+      isSecure: isSecureThere, &output)
     keyScratch.removeAll(keepingCapacity: true)
     let bytes = request.bytes
     let uri = try? request.requestURI()
     if let uri, let domain = domain(of: uri, bytes.span, source) { appendKey(uri, domain, bytes.span, &keyScratch) }
-    let callee = keyScratch
+    var callee = FlowToken.Owner(aor: keyScratch, identity: target.identity)
+    if target.origin == .token { callee = tokenOwner(request, source) }
     appendRecordRoute(as: caller, leadingTo: target.hop, callee, isSecure: uri?.scheme == .sips, &output)
+  }
+
+  /// RFC 5626 §5.1: as the first hop of a registration with somebody else we stay in the way back to the client.
+  private func appendPath(
+    _ request: Message, _ text: Span<UInt8>, _ source: Flow, _ target: ResponseContext.Target, _ output: inout [UInt8]
+  ) {
+    guard !hasPassedProxy(request), supportsPath(request, text) else { return }
+    let client = NextHop(destination: .flow(source.id), transport: source.transport, listener: source.listener)
+    output.append("Path: <sip:")
+    FlowToken.append(
+      client, owner: .unknown, isPath: true, hashing: hashing, scratch: &tokenScratch, sealed: &scratch, to: &output)
+    output.append("@")
+    output += settings.listeners[Int(target.hop.listener)].recordRoute
+    switch target.hop.transport {
+    case .udp: output.append(";lr;ob>\r\n")
+    case .tcp: output.append(";transport=tcp;lr;ob>\r\n")
+    case .tls: output.append(";transport=tls;lr;ob>\r\n")
+    }
+  }
+
+  /// RFC 3327 §5.2, RFC 5626 §4.2.1: whether the client understands Path.
+  private func supportsPath(_ request: Message, _ text: Span<UInt8>) -> Bool {
+    var iterator = ValueIterator(.supported, in: request)
+    while let (tag, _) = iterator.next(text) {
+      let word = text.extracting(tag.positions)
+      if word.equalsIgnoringCase("path") || word.equalsIgnoringCase("outbound") { return true }
+    }
+    return false
+  }
+
+  /// Whether a request came by way of another proxy: it has more than one Via value.
+  func hasPassedProxy(_ request: Message) -> Bool {
+    guard let via = try? request.topVia(), let first = request.value(of: .via) else { return false }
+    if via.range.end < first.end { return true }
+    var count = 0
+    request.forEach(.via) { _, _ in
+      count += 1
+      return count < 2
+    }
+    return count > 1
   }
 
   /// RFC 3261 §16.6 step 4: where the Request-URI is a SIPS URI, so is this; TLS then goes without saying.
   private func appendRecordRoute(
-    as side: NextHop, leadingTo other: NextHop, _ aor: [UInt8], isSecure: Bool, _ output: inout [UInt8]
+    as side: NextHop, leadingTo other: NextHop, _ owner: FlowToken.Owner, isSecure: Bool, _ output: inout [UInt8]
   ) {
     let isSecure = isSecure && side.transport == .tls
     output.append(isSecure ? "Record-Route: <sips:" : "Record-Route: <sip:")
-    FlowToken.append(other, aor: aor.span, hashing: hashing, scratch: &tokenScratch, sealed: &scratch, to: &output)
+    FlowToken.append(other, owner: owner, hashing: hashing, scratch: &tokenScratch, sealed: &scratch, to: &output)
     output.append("@")
     output += settings.listeners[Int(side.listener)].recordRoute
     switch side.transport {
@@ -225,8 +286,14 @@ extension ServerCore {
       drop(inquiry.message)
       return
     }
-    if let token = inquiry.token {
-      if let hop = token.hop ?? nextHop(of: inquiry) { forwardAck(inquiry, hop, nil, &actions) }
+    if inquiry.token != nil {
+      if let hop = tokenHop(of: inquiry) {
+        // Whether the flow is still there is not known before the ACK is sent.
+        let sent = open(.sentAck(inquiry.message, inquiry.flow), until: now + Self.sentAckTime)
+        forwardAck(inquiry, hop, nil, tag: TransactionTag.stateless(sent).word, &actions)
+        return
+      }
+      if let hop = nextHop(of: inquiry) { forwardAck(inquiry, hop, nil, &actions) }
       transactions.pool.put(inquiry.message)
     } else if !inquiry.hasBadToken, !inquiry.hasForeignRoute, inquiry.uri.user != nil,
       let domain = domain(of: inquiry.uri, bytes.span, inquiry.flow)
@@ -243,17 +310,39 @@ extension ServerCore {
   func forwardAck(
     _ message: Message, to bindings: BindingSet?, from flow: Flow, _ now: Instant, _ actions: inout ServerActions
   ) {
-    if let via = try? message.topVia(), let uri = try? message.requestURI(), let binding = bindings?.bindings.first,
-      let hop = nextHop(of: binding)
-    {
-      var inquiry = Inquiry(message: message, flow: flow, via: via, uri: uri)
-      readRoutes(&inquiry)
+    defer { transactions.pool.put(message) }
+    guard let bindings, let via = try? message.topVia(), let uri = try? message.requestURI() else { return }
+    var inquiry = Inquiry(message: message, flow: flow, via: via, uri: uri)
+    readRoutes(&inquiry)
+    if let token = inquiry.token, let gone = tokenHop(of: inquiry) {
+      let others = bindings.successors(of: token.owner.identity, hashing: hashing)
+      guard let next = others.lazy.compactMap({ self.nextHop(of: $0) }).first(where: { $0.flow != gone.flow }) else {
+        return
+      }
+      forwardAck(inquiry, next, nil, &actions)
+    } else if let binding = bindings.bindings.first, let hop = nextHop(of: binding) {
       forwardAck(inquiry, hop, requestURI(of: binding), &actions)
     }
-    transactions.pool.put(message)
   }
 
-  private func forwardAck(_ inquiry: Inquiry, _ hop: NextHop, _ contact: [UInt8]?, _ actions: inout ServerActions) {
+  /// An ACK over the flow of a token could not be sent: it goes over the flow that the same binding has now.
+  func ackFailed(_ handle: SlotHandle, _ now: Instant, _ actions: inout ServerActions) {
+    guard case .sentAck(let message, let flow) = close(handle) else { return }
+    let owner = tokenOwner(message, flow)
+    guard !owner.aor.isEmpty else {
+      drop(message)
+      return
+    }
+    let query = open(.ack(message, flow), now)
+    ask(query, key: owner.aor.span, &actions)
+  }
+
+  /// How long it may take to turn out that a flow is gone, of another worker perhaps.
+  private static let sentAckTime = Duration.milliseconds(500)
+
+  private func forwardAck(
+    _ inquiry: Inquiry, _ hop: NextHop, _ contact: [UInt8]?, tag: UInt64 = 0, _ actions: inout ServerActions
+  ) {
     let bytes = inquiry.message.bytes
     let target = contact.map { ResponseContext.Target(uri: $0, hop: hop, q: 1_000) } ?? target(of: inquiry, over: hop)
     let start = actions.outbox.octets.count
@@ -266,7 +355,7 @@ extension ServerCore {
       inquiry.message, via: inquiry.via, from: inquiry.flow, to: target,
       branch: branchText(SlotHandle(index: UInt32(truncatingIfNeeded: word), generation: 0)),
       poppedRoutes: inquiry.poppedRoutes, callerRecord: [], &actions.outbox.octets)
-    actions.outbox.transmit(from: start, to: hop.destination, tag: 0)
+    actions.outbox.transmit(from: start, to: hop.destination, tag: tag)
     statistics.requestsForwarded &+= 1
   }
 

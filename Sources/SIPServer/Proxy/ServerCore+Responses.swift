@@ -19,6 +19,7 @@ extension ServerCore {
     case .stray: drop(message)
     case .absorbed: transactions.pool.put(message)
     case .deliver(let client):
+      if let handle = client.keepsAlive { keepAliveAnswered(handle) }
       guard !client.isCancel, let context = contexts[client.context], client.branch < context.branches.count else {
         transactions.pool.put(message)
         return
@@ -27,7 +28,8 @@ extension ServerCore {
     }
   }
 
-  /// RFC 3261 §16.7 step 3: whether a Via is left below ours, which the answer to a CANCEL of our own need not have.
+  /// RFC 3261 §16.7 step 3: whether a Via is left below ours, which the answer to a request of our own need not have: to a CANCEL, and to an
+  /// OPTIONS that keeps a client alive.
   private func isForSomebodyElse(_ message: Message, _ via: Via) -> Bool {
     guard let first = message.value(of: .via), via.range.end == first.end else { return true }
     var count = 0
@@ -37,7 +39,8 @@ extension ServerCore {
     }
     guard count < 2, let cseq = try? message.cseq() else { return true }
     let bytes = message.bytes
-    return bytes.span.extracting(cseq.method.positions).equals("CANCEL")
+    let method = bytes.span.extracting(cseq.method.positions)
+    return method.equals("CANCEL") || method.equals("OPTIONS") && transactions.isKeepAlive(message, via: via)
   }
 
   /// A response that a branch's transaction lets through; takes the message.
@@ -66,7 +69,11 @@ extension ServerCore {
       completeIfDone(context, now, &actions)
     default:
       settle(context, client.branch)
-      keepBetter(context, message, via)
+      if status == 408 || status == 430, tryNextFlow(context, client.branch, now, &actions) {
+        transactions.pool.put(message)
+      } else {
+        keepBetter(context, message, via)
+      }
       if status >= 600 {
         context.isStopped = true
         cancelPending(context, reason: nil, now, &actions)
@@ -137,6 +144,7 @@ extension ServerCore {
   /// What a target said of itself tells the caller more than that another can't be reached.
   private static func rank(_ best: ResponseContext.Best) -> Int {
     if case .local(480) = best { return 4_800 }
+    if case .local(430) = best { return 4_800 }
     return rank(best.status)
   }
 
@@ -152,7 +160,7 @@ extension ServerCore {
 
   /// Goes on when no branch is pending: to the next targets, or to the caller with the best response.
   func completeIfDone(_ context: ResponseContext, _ now: Instant, _ actions: inout ServerActions) {
-    guard context.pendingCount == 0, !context.isAnswered else { return }
+    guard context.pendingCount == 0, context.openQueries == 0, !context.isAnswered else { return }
     if !context.isStopped, context.nextTarget < context.targets.count {
       tryTargets(context, now, &actions)
       return
@@ -160,6 +168,9 @@ extension ServerCore {
     context.isAnswered = true
     guard let server = transactions.server(context.server) else { return }
     switch context.best {
+    case .received(let message, _) where isForProxiesOnly(message.status, context):
+      transactions.pool.put(message)
+      respond(server, 480, now, &actions)
     case .received(let message, let via) where message.status != 503:
       forward(message, via, context, now, &actions)
       transactions.pool.put(message)

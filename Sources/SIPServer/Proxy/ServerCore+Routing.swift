@@ -6,31 +6,50 @@ import Structures
 extension ServerCore {
   // MARK: Route
 
-  /// Finds the Route values at the top that are ours, and what the first of them says. Values behind one that isn't ours don't count.
+  /// Finds the Route values at the top that are ours, and the token that decides. Values behind one that isn't ours don't count.
+  ///
+  /// We write our values in pairs, of which the first that a side uses leads to the other side and the second back to itself. Several pairs in a row
+  /// are those of a request that came here several times by way of somebody who then left the dialog: the last of them leads on.
   func readRoutes(_ inquiry: inout Inquiry) {
     guard inquiry.message.has(.route) else { return }
     let bytes = inquiry.message.bytes
     let text = bytes.span
     var iterator = ValueIterator(.route, in: inquiry.message)
+    var (last, beforeLast) = (ByteRange(0, 0), ByteRange(0, 0))
     while let (value, _) = iterator.next(text) {
       guard let address = try? NameAddress(text, value), isOurRoute(address.uri, text, inquiry.flow) else {
         inquiry.hasForeignRoute = true
-        return
+        break
       }
       inquiry.poppedRoutes += 1
-      guard let user = address.uri.user else { continue }
-      switch inquiry.poppedRoutes {
-      case 1:
-        inquiry.token = token(text.extracting(user.positions))
-        // A short name in front of our host, as some phones write their outbound proxy, is no token.
-        inquiry.hasBadToken = inquiry.token == nil && user.count >= FlowToken.shortest
-      case 2:
-        // Whoever keeps the two values the wrong way round doesn't mean itself.
-        guard let flow = inquiry.token?.hop?.flow, flow == inquiry.flow.id else { continue }
-        inquiry.token = token(text.extracting(user.positions)) ?? inquiry.token
-      default: continue
-      }
+      // A short name in front of our host, as some phones write their outbound proxy, is no token.
+      guard let user = address.uri.user, user.count >= FlowToken.shortest else { continue }
+      inquiry.tokenCount += 1
+      beforeLast = last
+      last = user
     }
+    guard inquiry.tokenCount > 0 else { return }
+    let isPaired = inquiry.tokenCount % 2 == 0
+    inquiry.tokenText = isPaired ? beforeLast : last
+    inquiry.token = token(text.extracting(inquiry.tokenText.positions))
+    inquiry.hasBadToken = inquiry.token == nil
+    // Whoever keeps the two values the wrong way round doesn't mean itself.
+    guard isPaired, let flow = inquiry.token?.hop?.flow, flow == inquiry.flow.id,
+      let other = token(text.extracting(last.positions))
+    else { return }
+    inquiry.token = other
+    inquiry.tokenText = last
+  }
+
+  /// The binding to which the token in the Route of a request led; unknown when it has none.
+  func tokenOwner(_ request: Message, _ flow: Flow) -> FlowToken.Owner {
+    guard let via = try? request.topVia(), let uri = try? request.requestURI() else { return .unknown }
+    var inquiry = Inquiry(message: request, flow: flow, via: via, uri: uri)
+    readRoutes(&inquiry)
+    guard inquiry.token != nil else { return .unknown }
+    let bytes = request.bytes
+    let text = bytes.span.extracting(inquiry.tokenText.positions)
+    return FlowToken(text, withRecord: true, hashing: hashing, scratch: &tokenScratch)?.owner ?? .unknown
   }
 
   /// Reads a token of ours; nil when it isn't one, or names a listener that is no more.
@@ -58,21 +77,33 @@ extension ServerCore {
     let message = inquiry.message
     let bytes = message.bytes
     let text = bytes.span
-    let domain =
-      inquiry.token?.hop == nil && !inquiry.hasForeignRoute ? self.domain(of: inquiry.uri, text, inquiry.flow) : nil
-    let hop = domain == nil ? inquiry.token?.hop ?? nextHop(of: inquiry) : nil
+    let named = tokenHop(of: inquiry)
+    let domain = named == nil && !inquiry.hasForeignRoute ? self.domain(of: inquiry.uri, text, inquiry.flow) : nil
+    let hop = domain == nil ? named ?? nextHop(of: inquiry) : nil
     guard domain != nil || hop != nil else {
       refuse(inquiry, 500, "Next Hop Has No Address", &actions)
       return
     }
     let context = begin(inquiry, now, &actions)
     if let hop {
-      context.targets.append(target(of: inquiry, over: hop))
+      var target = target(of: inquiry, over: hop)
+      if named != nil, let token = inquiry.token {
+        target.origin = .token
+        target.identity = token.owner.identity
+      }
+      context.targets.append(target)
       tryTargets(context, now, &actions)
     } else if let domain {
       let query = open(.targets(context: context.handle), now)
       ask(query, inquiry.uri, domain, text, &actions)
     }
+  }
+
+  /// Where the token of a request leads. RFC 5626 §5.3: a token alone in Route that names the flow of its sender says that the request goes out
+  /// by way of us, not where to.
+  func tokenHop(of inquiry: Inquiry) -> NextHop? {
+    guard let hop = inquiry.token?.hop else { return nil }
+    return inquiry.tokenCount == 1 && hop.flow == inquiry.flow.id ? nil : hop
   }
 
   /// RFC 3261 §16.7: makes the response context and the server transaction; answers an INVITE with 100 at once.
@@ -87,9 +118,22 @@ extension ServerCore {
     server.context = context.handle
     context.isInvite = server.isInvite
     context.poppedRoutes = inquiry.poppedRoutes
-    context.callerRecord.append(inquiry.authenticated.span)
+    noteCaller(of: inquiry, in: context)
     if context.isInvite { respond(server, 100, now, &actions) }
     return context
+  }
+
+  /// Whose flow the request came over, for the token that leads back to it: the user that proved who he is, or whoever is registered over it.
+  private func noteCaller(of inquiry: Inquiry, in context: ResponseContext) {
+    context.callerRecord.append(inquiry.authenticated.span)
+    guard inquiry.authenticated.isEmpty, inquiry.message.method.formsDialog, owned.count > 0 else { return }
+    if let domain = inquiry.fromDomain, let from = try? inquiry.message.from() {
+      let bytes = inquiry.message.bytes
+      appendKey(from.uri, domain, bytes.span, &context.callerRecord)
+      if owned.identity(over: inquiry.flow.id, aor: context.callerRecord.span) != .none { return }
+      context.callerRecord.removeAll(keepingCapacity: true)
+    }
+    if let only = owned.onlyRecord(over: inquiry.flow.id) { context.callerRecord.append(only.span) }
   }
 
   /// Asks for the contacts of the address of record that a URI names.
@@ -99,6 +143,13 @@ extension ServerCore {
   ) {
     let start = actions.keys.count
     appendKey(uri, domain, text, &actions.keys)
+    actions.questions.append(.lookup(query: query.word, key: start..<actions.keys.count))
+  }
+
+  /// Asks for the contacts of an address of record.
+  func ask(_ query: SlotHandle, key: Span<UInt8>, _ actions: inout ServerActions) {
+    let start = actions.keys.count
+    actions.keys.append(key)
     actions.questions.append(.lookup(query: query.word, key: start..<actions.keys.count))
   }
 
@@ -121,14 +172,7 @@ extension ServerCore {
     let request = server.request
     let bytes = request.bytes
     guard let uri = try? request.requestURI() else { return }
-    if let bindings {
-      // RFC 5630 §3: a sips request goes by TLS or not at all.
-      let needsTLS = uri.scheme == .sips
-      for binding in bindings.bindings where context.targets.count < settings.maxBranches {
-        guard let hop = nextHop(of: binding), !needsTLS || hop.transport == .tls else { continue }
-        context.targets.append(ResponseContext.Target(uri: requestURI(of: binding), hop: hop, q: binding.q))
-      }
-    }
+    if let bindings { addTargets(bindings, to: context, isSecure: uri.scheme == .sips) }
     guard context.targets.isEmpty else {
       tryTargets(context, now, &actions)
       return
@@ -136,6 +180,32 @@ extension ServerCore {
     let isKnown = isKnownUser(uri, bytes.span, server.source) || bindings?.bindings.isEmpty == false
     context.best = .local(status: isKnown ? 480 : 404)
     completeIfDone(context, now, &actions)
+  }
+
+  /// RFC 5626 §7: of several bindings of one instance only one is a target at a time; the others wait for it to fail. Flows that seem dead come
+  /// last.
+  private func addTargets(_ bindings: BindingSet, to context: ResponseContext, isSecure: Bool) {
+    var hasSuspects = false
+    for binding in bindings.bindings {
+      if isSuspect(binding.flow.id) { hasSuspects = true } else { addTarget(binding, to: context, isSecure: isSecure) }
+    }
+    guard hasSuspects else { return }
+    for binding in bindings.bindings where isSuspect(binding.flow.id) {
+      addTarget(binding, to: context, isSecure: isSecure)
+    }
+  }
+
+  private func addTarget(_ binding: Binding, to context: ResponseContext, isSecure: Bool) {
+    // RFC 5630 §3: a sips request goes by TLS or not at all.
+    guard let target = target(of: binding), !isSecure || target.hop.transport == .tls else { return }
+    if target.identity.kind == .instance,
+      context.targets.contains(where: { $0.identity.kind == .instance && $0.identity.hash == target.identity.hash })
+    {
+      context.spares.append(target)
+    } else if context.targets.count < settings.maxBranches {
+      let position = context.targets.lastIndex { $0.q >= target.q }.map { $0 + 1 } ?? 0
+      context.targets.insert(target, at: position)
+    }
   }
 
   private func isKnownUser(_ uri: SIPURI, _ text: Span<UInt8>, _ flow: Flow) -> Bool {
@@ -150,50 +220,6 @@ extension ServerCore {
   }
 
   // MARK: Next hops
-
-  /// A contact is reached over the flow that it was registered over, whatever address it claims; only a datagram client that isn't behind
-  /// a NAT at the address that it gave.
-  func nextHop(of binding: Binding) -> NextHop? {
-    let flow = NextHop(
-      destination: .flow(binding.flow.id), transport: binding.flow.transport, listener: binding.flow.listener)
-    if binding.isReachedByFlow { return flow }
-    let contact = binding.uri
-    guard let uri = try? SIPURI(contact.span, ByteRange(0, contact.count)), uri.isSIP else { return nil }
-    // Nobody's contact is this server: such a request would come back here, several for each.
-    guard !settings.isOurs(uri, contact.span, binding.flow) else { return flow }
-    return address(of: uri, contact.span).map { direct($0, binding.flow) } ?? flow
-  }
-
-  /// A datagram peer's address is a flow like that over which it registered: its dialogs are led back to it.
-  private func direct(_ hop: NextHop, _ flow: Flow) -> NextHop {
-    guard case .address(let address, .udp, _) = hop.destination, case .datagram(let datagram) = flow.id,
-      datagram.remote.address.family == address.address.family
-    else { return hop }
-    let peer = DatagramFlow(node: datagram.node, listener: datagram.listener, remote: address)
-    return NextHop(destination: .flow(.datagram(peer)), transport: .udp, listener: datagram.listener)
-  }
-
-  /// RFC 3261 §16.6 step 2: the contact as a Request-URI.
-  func requestURI(of binding: Binding) -> [UInt8] {
-    let contact = binding.uri
-    guard Self.mayBeMoreThanRequestURI(contact.span),
-      let uri = try? SIPURI(contact.span, ByteRange(0, contact.count)), uri.isMoreThanRequestURI(contact.span)
-    else { return contact }
-    var shortened: [UInt8] = []
-    uri.appendRequestURI(contact.span, to: &shortened)
-    return shortened
-  }
-
-  /// False for nearly every contact, so that it isn't read again for each request.
-  private static func mayBeMoreThanRequestURI(_ contact: Span<UInt8>) -> Bool {
-    for index in contact.indices {
-      if contact[index] == UInt8(ascii: "?") { return true }
-      guard contact[index] == UInt8(ascii: ";"), index + 1 < contact.count else { continue }
-      let next = contact[index + 1].lowercased
-      if next == UInt8(ascii: "m") || next == UInt8(ascii: "%") { return true }
-    }
-    return false
-  }
 
   /// RFC 3261 §16.6 step 7: the first Route value that isn't ours, else the Request-URI.
   func nextHop(of inquiry: Inquiry) -> NextHop? {

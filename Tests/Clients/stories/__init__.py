@@ -3,4 +3,4 @@
 from . import registering, calling, forking, conformance, conformance_proxy  # noqa: F401
 from . import events, early_dialogs, octets, proxying, transactions, routes, outbound, path, gruu  # noqa: F401
 from . import flows, keepalive, identity, settings  # noqa: F401
-from . import robustness, baresip, linphone, sipp, tools  # noqa: F401
+from . import robustness, silent, baresip, linphone, sipp, tools  # noqa: F401

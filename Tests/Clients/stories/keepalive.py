@@ -71,12 +71,25 @@ def strange_stun(context):
     check(found.get(0x0A, b"")[:2] == b"\x7a\xbc", f"UNKNOWN-ATTRIBUTES is {found.get(0x0A)}")
     good = binding_request()
     for bad in (good[:19], good[:2] + b"\0\x04" + good[4:], b"\0\x11" + good[2:], b"\x01\x01" + good[2:],
-                b"\x01\x11" + good[2:], b"\0\x03" + good[2:], good[:4] + b"\0" * 4 + good[8:], b"\0" * 20, b"\0" * 2000,
+                b"\x01\x11" + good[2:], b"\0\x03" + good[2:], b"\0" * 20, b"\0" * 2000,
                 binding_request(b"\x80\x22\xff\xff")):
         agent.send(bad)
         text = answer_of(agent.channel, 0.05)
         check(text is None or text[:2] == b"\x01\x11", f"{bad[:24].hex()} got {text and text.hex()}")
     check(agent.exchange(options(agent)).status == 200, "SIP no longer works on that port")
+
+
+@story("keepalive", "a STUN client from before the magic cookie gets MAPPED-ADDRESS")
+def old_stun(context):
+    agent = context.agent("alice", "udp")
+    request = struct.pack("!HH", 1, 0) + os.urandom(16)
+    agent.send(request)
+    text = answer_of(agent.channel)
+    # RFC 5389 §12.2.
+    check(text and text[:2] == b"\x01\x01" and text[4:20] == request[4:20], f"the answer is {text and text.hex()}")
+    host, port = agent.channel.local[:2]
+    value = struct.pack("!HHxBH", 1, 8, 1, port) + socket.inet_aton(host)
+    check(text[20:] == value, f"the answer is {text.hex()}")
 
 
 @story("keepalive", "a double CRLF gets one CRLF at once, before, between and behind messages, alone and with them")

@@ -127,7 +127,7 @@ def stripped(context):
 @story("settings", "Flow-Timer is told to those who register a flow; a silent one is given up after some grace",
        limit=90)
 def flow_timer(context):
-    server = context.own_server({"registrar": "{ flow_timer: 20 }"})
+    server = context.own_server({"registrar": "{ flow_timer: 20, flow_grace: 10 }"})
     alice, agents = context.registered("alice", server=server), []
     for reg_id in (1, 2):
         agent = context.agent("bob", server=server)

@@ -185,6 +185,7 @@ struct DialogTests {
     call.node.close(call.bob)
     for method in ["BYE", "INVITE", "FOO"] {
       call.node.send(call.fromAlice(method), from: call.alice)
+      call.node.settle()
       let heard = call.node.received(by: call.alice).map(TestNode.start).last
       #expect(heard == "SIP/2.0 480 Temporarily Unavailable")
     }

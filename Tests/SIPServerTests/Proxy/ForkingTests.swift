@@ -104,6 +104,7 @@ struct ForkingTests {
     node.advance(.seconds(33))
     _ = node.one(by: phones[1])
     node.close(phones[1])
+    node.settle()
     let third = node.one(by: phones[2])
     fork.answer("486 Busy", third, 2)
     #expect(fork.heard() == [486])

@@ -290,6 +290,7 @@ struct TransactionStoryTests {
     node.send(TestNode.response("180 Ringing", to: ringing), from: bob)
     _ = node.received(by: alice)
     node.close(bob)
+    node.settle()
     #expect(Set(node.received(by: alice).map(TestNode.start)) == ["SIP/2.0 480 Temporarily Unavailable"])
     // It comes back and answers the ringing call over a new connection.
     let again = node.peer("bob again")
@@ -329,6 +330,7 @@ struct TransactionStoryTests {
     node.settle()
     #expect(node.received(by: bob).count == 2)
     node.refuse(bob)
+    node.settle()
     let heard = node.received(by: alice).map(TestNode.start).filter { !$0.contains("100") }
     #expect(heard.count == 2)
     #expect(!node.received(by: bob).contains { !$0.isEmpty })

@@ -1,0 +1,126 @@
+import SIPMessage
+import SIPTransaction
+import Structures
+
+/// What is tried in place of a branch whose flow failed: the next flow of the same instance (RFC 5626 §7), or the flow that the binding has now.
+extension ServerCore {
+  /// A branch's request could not be sent, or its flow is gone before anything was answered.
+  func unreached(_ client: ClientTransaction, _ now: Instant, _ actions: inout ServerActions) {
+    guard let context = contexts[client.context], client.branch < context.branches.count,
+      context.branches[client.branch].isPending
+    else { return }
+    settle(context, client.branch)
+    let target = context.targets[context.branches[client.branch].target]
+    if let fallback = target.fallback, mayTryMore(context) {
+      var other = target
+      other.hop = fallback
+      other.fallback = nil
+      forwardAtOnce(other, context, now, &actions)
+    } else if !tryNextFlow(context, client.branch, now, &actions),
+      !askForSuccessor(of: client.branch, context, now, &actions)
+    {
+      keepBetter(context, local: unreachedStatus(context, target))
+    }
+    scheduleTimerC(context)
+    completeIfDone(context, now, &actions)
+  }
+
+  /// RFC 5626 §7, RFC 5627 §6.1: after 408 and 430 and a failed flow the request goes over the next flow of the instance. False when there is none.
+  func tryNextFlow(
+    _ context: ResponseContext, _ branch: Int, _ now: Instant, _ actions: inout ServerActions
+  ) -> Bool {
+    let identity = context.targets[context.branches[branch].target].identity
+    guard identity.kind == .instance, mayTryMore(context),
+      let index = context.spares.firstIndex(where: { $0.identity.hash == identity.hash })
+    else { return false }
+    forwardAtOnce(context.spares.remove(at: index), context, now, &actions)
+    return true
+  }
+
+  /// Nothing more is tried for a request that is answered or cancelled, nor without end.
+  private func mayTryMore(_ context: ResponseContext) -> Bool {
+    !context.isStopped && !context.isAnswered && context.branches.count < 2 * settings.maxBranches
+  }
+
+  /// Asks where the binding is now whose flow is gone: its client may have come back over another.
+  private func askForSuccessor(
+    of branch: Int, _ context: ResponseContext, _ now: Instant, _ actions: inout ServerActions
+  ) -> Bool {
+    guard mayTryMore(context), let server = transactions.server(context.server) else { return false }
+    let bytes = server.request.bytes
+    switch context.targets[context.branches[branch].target].origin {
+    case .address, .successor: return false
+    case .binding:
+      guard let uri = try? server.request.requestURI(), let domain = domain(of: uri, bytes.span, server.source) else {
+        return false
+      }
+      context.openQueries += 1
+      ask(open(.successor(context: context.handle, branch: branch), now), uri, domain, bytes.span, &actions)
+    case .token:
+      let owner = tokenOwner(server.request, server.source)
+      if owner.aor.isEmpty { return false }
+      context.openQueries += 1
+      ask(open(.successor(context: context.handle, branch: branch), now), key: owner.aor.span, &actions)
+    }
+    return true
+  }
+
+  /// The present bindings of an address of record are known, of which one had the flow that is gone.
+  func foundSuccessors(
+    _ handle: SlotHandle, _ branch: Int, _ bindings: BindingSet?, _ now: Instant, _ actions: inout ServerActions
+  ) {
+    guard let context = contexts[handle], branch < context.branches.count else { return }
+    context.openQueries -= 1
+    let gone = context.targets[context.branches[branch].target]
+    if mayTryMore(context) {
+      if let next = successor(of: gone, context, bindings) {
+        forwardAtOnce(next, context, now, &actions)
+      } else {
+        keepBetter(context, local: unreachedStatus(context, gone))
+      }
+    }
+    completeIfDone(context, now, &actions)
+  }
+
+  private func successor(
+    of gone: ResponseContext.Target, _ context: ResponseContext, _ bindings: BindingSet?
+  ) -> ResponseContext.Target? {
+    guard let bindings, let server = transactions.server(context.server) else { return nil }
+    let isSecure = (try? server.request.requestURI())?.scheme == .sips
+    for binding in bindings.successors(of: gone.identity, hashing: hashing) {
+      guard var next = target(of: binding), next.hop.flow != gone.hop.flow, !isSecure || next.hop.transport == .tls
+      else { continue }
+      if context.branches.contains(where: { context.targets[$0.target].hop.flow == next.hop.flow }) { continue }
+      if gone.origin == .token {
+        // Within a dialog the Request-URI is the remote target, whatever contact is registered.
+        next = ResponseContext.Target(
+          uri: gone.uri, hop: next.hop, q: gone.q, lastRoute: gone.lastRoute, route: next.route,
+          identity: next.identity, fallback: next.fallback)
+      }
+      next.origin = .successor
+      return next
+    }
+    return nil
+  }
+
+  /// RFC 3261 §16.9 says as if 503. A flow that is gone means that its owner can't be reached for now; a proxy that sent its request by a token
+  /// of ours learns that it is this flow (RFC 5626 §5.3.1), an endpoint doesn't (RFC 5626 §11.5).
+  private func unreachedStatus(_ context: ResponseContext, _ target: ResponseContext.Target) -> Int {
+    guard target.hop.flow != nil || target.origin == .successor else { return 503 }
+    return isTokenOfProxy(context) ? 430 : 480
+  }
+
+  /// Whether the request came from another proxy by way of a token of ours.
+  private func isTokenOfProxy(_ context: ResponseContext) -> Bool {
+    guard context.targets.first?.origin == .token, let server = transactions.server(context.server) else {
+      return false
+    }
+    return hasPassedProxy(server.request)
+  }
+
+  /// The status that goes back for a response that came: 430 is for proxies (RFC 5626 §11.5).
+  func isForProxiesOnly(_ status: Int, _ context: ResponseContext) -> Bool {
+    guard status == 430, let server = transactions.server(context.server) else { return false }
+    return !hasPassedProxy(server.request)
+  }
+}
