@@ -28,6 +28,9 @@ struct GRUU: Sendable, Equatable {
     case invalid
     /// One of ours, or one that could be.
     case gruu(GRUU)
+
+    /// Whether it is one to be looked up.
+    var isOurs: Bool { if case .gruu = self { true } else { false } }
   }
 
   /// Which bindings of the user are meant.

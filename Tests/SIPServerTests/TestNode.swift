@@ -29,6 +29,7 @@ final class TestNode {
   private var inboxes: [FlowID: [[UInt8]]] = [:]
   /// What went to addresses instead of flows.
   private(set) var toAddresses: [(SocketAddress, String)] = []
+  private var addressedTags: [UInt64] = []
   private(set) var closedFlows: [FlowID] = []
   /// The silence that the transport was told to allow last, of each connection.
   private(set) var supervisions: [FlowID: Duration] = [:]
@@ -173,6 +174,13 @@ final class TestNode {
     return toAddresses
   }
 
+  /// What went to addresses could not be sent there.
+  func failAddressed() {
+    let tags = addressedTags
+    addressedTags = []
+    for tag in tags { fail(tag) }
+  }
+
   /// Lets every timer run out, and checks that nothing of any request is left.
   func expectNothingLeft(_ location: SourceLocation = #_sourceLocation) {
     isLocationSilent = false
@@ -228,7 +236,9 @@ final class TestNode {
       case .flow(let id): inboxes[id, default: []].append(octets)
       case .address(let address, .udp, _) where datagramPeers[address] != nil:
         if let id = datagramPeers[address] { inboxes[id, default: []].append(octets) }
-      case .address(let address, _, _): toAddresses.append((address, String(decoding: octets, as: UTF8.self)))
+      case .address(let address, _, _):
+        toAddresses.append((address, String(decoding: octets, as: UTF8.self)))
+        addressedTags.append(transmission.tag)
       }
     }
     closedFlows += batch.closes

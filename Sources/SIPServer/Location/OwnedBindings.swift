@@ -51,7 +51,7 @@ struct OwnedBindings {
       remove(handle, entry)
     }
     var isBound = false
-    for binding in set.bindings where binding.flow.id == flow {
+    for binding in set.bindings where binding.flow.id == flow && binding.isDirect {
       put(binding, update.aor, hashing)
       isBound = true
     }

@@ -97,6 +97,12 @@ final class ResponseContext {
   var poppedRoutes = 0
   /// The caller's own address of record, for the token that leads back to him.
   var callerRecord: [UInt8] = []
+  /// The address of record that is called, as it was looked up; empty when none was.
+  var record: [UInt8] = []
+  /// What the Request-URI is, if it is a GRUU of ours.
+  var gruu: GRUU?
+  /// Where Route leads, while a GRUU is looked up.
+  var routed: Target?
 
   func reset() {
     targets.removeAll(keepingCapacity: true)
@@ -113,5 +119,8 @@ final class ResponseContext {
     isStopped = false
     poppedRoutes = 0
     callerRecord.removeAll(keepingCapacity: true)
+    record.removeAll(keepingCapacity: true)
+    gruu = nil
+    routed = nil
   }
 }

@@ -33,7 +33,8 @@ extension ServerCore {
     let branch = branchText(client.handle)
     append(
       server.request, via: server.via, from: server.source, to: target, branch: branch,
-      poppedRoutes: context.poppedRoutes, callerRecord: context.callerRecord, &actions.outbox.octets)
+      poppedRoutes: context.poppedRoutes, callerRecord: context.callerRecord, calleeRecord: context.record,
+      &actions.outbox.octets)
     // RFC 3261 §16.6 step 11: Timer C runs for INVITE only.
     context.branches.append(
       ResponseContext.Branch(
@@ -62,13 +63,14 @@ extension ServerCore {
     let hop = NextHop(destination: .flow(flow.id), transport: flow.transport, listener: flow.listener)
     append(
       request, via: via, from: source, to: ResponseContext.Target(uri: uri, hop: hop, q: 1_000),
-      branch: branchText(SlotHandle(index: 1, generation: 1)), poppedRoutes: 0, callerRecord: [], &output)
+      branch: branchText(SlotHandle(index: 1, generation: 1)), poppedRoutes: 0, callerRecord: [], calleeRecord: [],
+      &output)
   }
 
   /// Writes the request as it goes to one target: copied in runs, with the lines that change spliced in.
   func append(
     _ request: Message, via: Via, from source: Flow, to target: ResponseContext.Target, branch: Branch,
-    poppedRoutes: Int, callerRecord: [UInt8], _ output: inout [UInt8]
+    poppedRoutes: Int, callerRecord: [UInt8], calleeRecord: [UInt8], _ output: inout [UInt8]
   ) {
     let bytes = request.bytes
     let text = bytes.span
@@ -76,7 +78,7 @@ extension ServerCore {
     // RFC 6665 §4.3: a subscriber may learn of a dialog by its NOTIFY alone; that its SUBSCRIBE was ours, the token tells.
     let isRouted = request.tag(of: .to) == nil || request.method == .notify && target.origin == .token
     if settings.recordRoute, request.method.formsDialog, isRouted {
-      appendRecordRoutes(request, source, target, callerRecord, &output)
+      appendRecordRoutes(request, source, target, callerRecord, calleeRecord, &output)
     }
     if request.method == .register { appendPath(request, text, source, target, &output) }
     if !target.route.isEmpty {
@@ -130,7 +132,7 @@ extension ServerCore {
   /// RFC 5658 §3.3): the callee uses the upper one first, the caller the lower.
   private func appendRecordRoutes(
     _ request: Message, _ source: Flow, _ target: ResponseContext.Target, _ callerRecord: [UInt8],
-    _ output: inout [UInt8]
+    _ calleeRecord: [UInt8], _ output: inout [UInt8]
   ) {
     let caller = NextHop(destination: .flow(source.id), transport: source.transport, listener: source.listener)
     let contact = target.uri
@@ -139,13 +141,10 @@ extension ServerCore {
     appendRecordRoute(
       as: target.hop, leadingTo: caller, FlowToken.Owner(aor: callerRecord, identity: callerIdentity),
       isSecure: isSecureThere, &output)
-    keyScratch.removeAll(keepingCapacity: true)
-    let bytes = request.bytes
-    let uri = try? request.requestURI()
-    if let uri, let domain = domain(of: uri, bytes.span, source) { appendKey(uri, domain, bytes.span, &keyScratch) }
-    var callee = FlowToken.Owner(aor: keyScratch, identity: target.identity)
+    var callee = FlowToken.Owner(aor: calleeRecord, identity: target.identity)
     if target.origin == .token { callee = tokenOwner(request, source) }
-    appendRecordRoute(as: caller, leadingTo: target.hop, callee, isSecure: uri?.scheme == .sips, &output)
+    let isSecureHere = (try? request.requestURI())?.scheme == .sips
+    appendRecordRoute(as: caller, leadingTo: target.hop, callee, isSecure: isSecureHere, &output)
   }
 
   /// RFC 5626 §5.1: as the first hop of a registration with somebody else we stay in the way back to the client.
@@ -286,7 +285,11 @@ extension ServerCore {
       drop(inquiry.message)
       return
     }
-    if inquiry.token != nil {
+    if let gruu = gruu(of: inquiry, bytes.span), !inquiry.hasBadToken {
+      var key: [UInt8] = []
+      gruu.gruu.appendKey(domain: gruu.domain.name.span, to: &key)
+      ask(open(.ack(inquiry.message, inquiry.flow), now), key: key.span, &actions)
+    } else if inquiry.token != nil {
       if let hop = tokenHop(of: inquiry) {
         // Whether the flow is still there is not known before the ACK is sent.
         let sent = open(.sentAck(inquiry.message, inquiry.flow), until: now + Self.sentAckTime)
@@ -311,10 +314,14 @@ extension ServerCore {
     _ message: Message, to bindings: BindingSet?, from flow: Flow, _ now: Instant, _ actions: inout ServerActions
   ) {
     defer { transactions.pool.put(message) }
-    guard let bindings, let via = try? message.topVia(), let uri = try? message.requestURI() else { return }
+    guard let via = try? message.topVia(), let uri = try? message.requestURI() else { return }
+    let bindings = bindings ?? .empty
     var inquiry = Inquiry(message: message, flow: flow, via: via, uri: uri)
     readRoutes(&inquiry)
-    if let token = inquiry.token, let gone = tokenHop(of: inquiry) {
+    let bytes = message.bytes
+    if let gruu = gruu(of: inquiry, bytes.span)?.gruu {
+      forwardAck(inquiry, toGRUU: gruu, bindings, &actions)
+    } else if let token = inquiry.token, let gone = tokenHop(of: inquiry) {
       let others = bindings.successors(of: token.owner.identity, hashing: hashing)
       guard let next = others.lazy.compactMap({ self.nextHop(of: $0) }).first(where: { $0.flow != gone.flow }) else {
         return
@@ -323,6 +330,28 @@ extension ServerCore {
     } else if let binding = bindings.bindings.first, let hop = nextHop(of: binding) {
       forwardAck(inquiry, hop, requestURI(of: binding), &actions)
     }
+  }
+
+  /// RFC 5627 §6.1: the ACK goes to the contact that a GRUU means, over the flow of its token if that is one of the instance's.
+  private func forwardAck(
+    _ inquiry: Inquiry, toGRUU gruu: GRUU, _ bindings: BindingSet, _ actions: inout ServerActions
+  ) {
+    let named = tokenHop(of: inquiry)
+    let meant = bindings.bindings.filter { gruu.matches($0) }
+    let binding = meant.first { $0.flow.id == named?.flow } ?? meant.first
+    guard let hop = inquiry.hasForeignRoute ? nextHop(of: inquiry) : binding.flatMap({ nextHop(of: $0) }) ?? named
+    else {
+      return
+    }
+    forwardAck(inquiry, hop, binding.map { requestURI(of: $0) }, &actions)
+  }
+
+  /// The GRUU of ours that the Request-URI of a request is, with its domain.
+  private func gruu(of inquiry: Inquiry, _ text: Span<UInt8>) -> (gruu: GRUU, domain: ServerSettings.Domain)? {
+    guard !inquiry.uri.parameters.isEmpty, let domain = domain(of: inquiry.uri, text, inquiry.flow),
+      case .gruu(let gruu) = GRUU.read(inquiry.uri, in: text, hashing: hashing)
+    else { return nil }
+    return (gruu, domain)
   }
 
   /// An ACK over the flow of a token could not be sent: it goes over the flow that the same binding has now.
@@ -354,7 +383,7 @@ extension ServerCore {
     append(
       inquiry.message, via: inquiry.via, from: inquiry.flow, to: target,
       branch: branchText(SlotHandle(index: UInt32(truncatingIfNeeded: word), generation: 0)),
-      poppedRoutes: inquiry.poppedRoutes, callerRecord: [], &actions.outbox.octets)
+      poppedRoutes: inquiry.poppedRoutes, callerRecord: [], calleeRecord: [], &actions.outbox.octets)
     actions.outbox.transmit(from: start, to: hop.destination, tag: tag)
     statistics.requestsForwarded &+= 1
   }

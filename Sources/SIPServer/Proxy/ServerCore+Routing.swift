@@ -74,29 +74,48 @@ extension ServerCore {
 
   /// Starts the transaction of a request that is to be forwarded, and finds or asks for its targets.
   func route(_ inquiry: Inquiry, _ now: Instant, _ actions: inout ServerActions) {
-    let message = inquiry.message
-    let bytes = message.bytes
+    let bytes = inquiry.message.bytes
     let text = bytes.span
     let named = tokenHop(of: inquiry)
-    let domain = named == nil && !inquiry.hasForeignRoute ? self.domain(of: inquiry.uri, text, inquiry.flow) : nil
-    let hop = domain == nil ? named ?? nextHop(of: inquiry) : nil
-    guard domain != nil || hop != nil else {
+    let hasRoute = named != nil || inquiry.hasForeignRoute
+    let domain = domain(of: inquiry.uri, text, inquiry.flow)
+    let gruu = domain == nil ? .none : GRUU.read(inquiry.uri, in: text, hashing: hashing)
+    if gruu == .invalid, !hasRoute {
+      // RFC 5627 §6.1
+      refuse(inquiry, 404, &actions)
+      return
+    }
+    // A GRUU is looked up wherever the request came from and goes to (RFC 5627 §6.1).
+    let lookup = gruu.isOurs || !hasRoute ? domain : nil
+    let hop = lookup == nil || hasRoute ? named ?? nextHop(of: inquiry) : nil
+    guard lookup != nil || hop != nil else {
       refuse(inquiry, 500, "Next Hop Has No Address", &actions)
       return
     }
     let context = begin(inquiry, now, &actions)
-    if let hop {
-      var target = target(of: inquiry, over: hop)
-      if named != nil, let token = inquiry.token {
-        target.origin = .token
-        target.identity = token.owner.identity
-      }
+    let target = hop.map { self.target(of: inquiry, over: $0, isToken: named != nil) }
+    if let lookup {
+      context.routed = target
+      lookUp(inquiry.uri, lookup, gruu, context, text, now, &actions)
+    } else if let target {
       context.targets.append(target)
       tryTargets(context, now, &actions)
-    } else if let domain {
-      let query = open(.targets(context: context.handle), now)
-      ask(query, inquiry.uri, domain, text, &actions)
     }
+  }
+
+  /// Asks for the bindings of the address of record that a Request-URI names.
+  private func lookUp(
+    _ uri: SIPURI, _ domain: ServerSettings.Domain, _ gruu: GRUU.Reading, _ context: ResponseContext,
+    _ text: Span<UInt8>, _ now: Instant, _ actions: inout ServerActions
+  ) {
+    if case .gruu(let found) = gruu {
+      context.gruu = found
+      found.appendKey(domain: domain.name.span, to: &context.record)
+    } else {
+      appendKey(uri, domain, text, &context.record)
+    }
+    let record = context.record
+    ask(open(.targets(context: context.handle), now), key: record.span, &actions)
   }
 
   /// Where the token of a request leads. RFC 5626 §5.3: a token alone in Route that names the flow of its sender says that the request goes out
@@ -130,7 +149,8 @@ extension ServerCore {
     if let domain = inquiry.fromDomain, let from = try? inquiry.message.from() {
       let bytes = inquiry.message.bytes
       appendKey(from.uri, domain, bytes.span, &context.callerRecord)
-      if owned.identity(over: inquiry.flow.id, aor: context.callerRecord.span) != .none { return }
+      let record = context.callerRecord
+      if owned.identity(over: inquiry.flow.id, aor: record.span) != .none { return }
       context.callerRecord.removeAll(keepingCapacity: true)
     }
     if let only = owned.onlyRecord(over: inquiry.flow.id) { context.callerRecord.append(only.span) }
@@ -158,65 +178,6 @@ extension ServerCore {
     if let user = uri.user { text.appendUnescaped(user, to: &key) }
     key.append(UInt8(ascii: "@"))
     key.append(domain.name.span)
-  }
-
-  /// The contacts are known: they are the target set (RFC 3261 §16.5), in the order of q.
-  func foundTargets(
-    _ handle: SlotHandle, _ bindings: BindingSet?, _ now: Instant, _ actions: inout ServerActions
-  ) {
-    guard let context = contexts[handle], let server = transactions.server(context.server) else { return }
-    guard !context.isStopped else {
-      completeIfDone(context, now, &actions)
-      return
-    }
-    let request = server.request
-    let bytes = request.bytes
-    guard let uri = try? request.requestURI() else { return }
-    if let bindings { addTargets(bindings, to: context, isSecure: uri.scheme == .sips) }
-    guard context.targets.isEmpty else {
-      tryTargets(context, now, &actions)
-      return
-    }
-    let isKnown = isKnownUser(uri, bytes.span, server.source) || bindings?.bindings.isEmpty == false
-    context.best = .local(status: isKnown ? 480 : 404)
-    completeIfDone(context, now, &actions)
-  }
-
-  /// RFC 5626 §7: of several bindings of one instance only one is a target at a time; the others wait for it to fail. Flows that seem dead come
-  /// last.
-  private func addTargets(_ bindings: BindingSet, to context: ResponseContext, isSecure: Bool) {
-    var hasSuspects = false
-    for binding in bindings.bindings {
-      if isSuspect(binding.flow.id) { hasSuspects = true } else { addTarget(binding, to: context, isSecure: isSecure) }
-    }
-    guard hasSuspects else { return }
-    for binding in bindings.bindings where isSuspect(binding.flow.id) {
-      addTarget(binding, to: context, isSecure: isSecure)
-    }
-  }
-
-  private func addTarget(_ binding: Binding, to context: ResponseContext, isSecure: Bool) {
-    // RFC 5630 §3: a sips request goes by TLS or not at all.
-    guard let target = target(of: binding), !isSecure || target.hop.transport == .tls else { return }
-    if target.identity.kind == .instance,
-      context.targets.contains(where: { $0.identity.kind == .instance && $0.identity.hash == target.identity.hash })
-    {
-      context.spares.append(target)
-    } else if context.targets.count < settings.maxBranches {
-      let position = context.targets.lastIndex { $0.q >= target.q }.map { $0 + 1 } ?? 0
-      context.targets.insert(target, at: position)
-    }
-  }
-
-  private func isKnownUser(_ uri: SIPURI, _ text: Span<UInt8>, _ flow: Flow) -> Bool {
-    guard let domain = domain(of: uri, text, flow) else { return false }
-    scratch.removeAll(keepingCapacity: true)
-    if let user = uri.user { text.appendUnescaped(user, to: &scratch) }
-    let user = scratch
-    var hash: [UInt8] = []
-    for algorithm in HashAlgorithm.allCases
-    where users.appendHA1(domain: domain.name.span, user: user.span, algorithm: algorithm, to: &hash) { return true }
-    return false
   }
 
   // MARK: Next hops

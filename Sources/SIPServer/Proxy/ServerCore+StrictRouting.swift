@@ -48,17 +48,20 @@ extension ServerCore {
 
   /// Where a request goes whose next hop is known. RFC 3261 §16.6 step 6: if the first Route value that is left has no `lr`, a strict router
   /// comes next: it finds itself in the Request-URI, and the Request-URI that came at the end of Route.
-  func target(of inquiry: Inquiry, over hop: NextHop) -> ResponseContext.Target {
+  func target(of inquiry: Inquiry, over hop: NextHop, isToken: Bool = false) -> ResponseContext.Target {
+    let identity = isToken ? inquiry.token?.owner.identity ?? .none : .none
+    let origin = isToken ? ResponseContext.Target.Origin.token : .address
     let bytes = inquiry.message.bytes
     let text = bytes.span
     var uri: [UInt8] = []
     uri.append(text.extracting(inquiry.message.requestURIRange.positions))
     guard inquiry.hasForeignRoute, let route = foreignRoute(of: inquiry, text), route.uri.isSIP,
       route.uri.parameter("lr", in: text) == nil
-    else { return ResponseContext.Target(uri: uri, hop: hop, q: 1_000) }
+    else { return ResponseContext.Target(uri: uri, hop: hop, q: 1_000, identity: identity, origin: origin) }
     var router: [UInt8] = []
     route.uri.appendRequestURI(text, to: &router)
-    return ResponseContext.Target(uri: router, hop: hop, q: 1_000, lastRoute: uri)
+    return ResponseContext.Target(
+      uri: router, hop: hop, q: 1_000, lastRoute: uri, identity: identity, origin: origin)
   }
 
   /// The first Route value that isn't ours; nil when there is none.

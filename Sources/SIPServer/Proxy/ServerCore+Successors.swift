@@ -47,15 +47,12 @@ extension ServerCore {
     of branch: Int, _ context: ResponseContext, _ now: Instant, _ actions: inout ServerActions
   ) -> Bool {
     guard mayTryMore(context), let server = transactions.server(context.server) else { return false }
-    let bytes = server.request.bytes
     switch context.targets[context.branches[branch].target].origin {
     case .address, .successor: return false
     case .binding:
-      guard let uri = try? server.request.requestURI(), let domain = domain(of: uri, bytes.span, server.source) else {
-        return false
-      }
+      let record = context.record
       context.openQueries += 1
-      ask(open(.successor(context: context.handle, branch: branch), now), uri, domain, bytes.span, &actions)
+      ask(open(.successor(context: context.handle, branch: branch), now), key: record.span, &actions)
     case .token:
       let owner = tokenOwner(server.request, server.source)
       if owner.aor.isEmpty { return false }
