@@ -122,7 +122,7 @@ let package = Package(
     tests("HouseTests", []),
     // Fuzz targets, run here over the inputs that are kept; Tests/Fuzz/run builds them with a fuzzer.
     tests(
-      "Fuzz", ["Structures", "SIPMessage", "SIPTransaction", "SIPServer", "Configuration"],
+      "Fuzz", ["Structures", "SIPMessage", "SIPTransaction", "SIPServer", "Configuration", "Transport"],
       exclude: ["Program", "Corpus", "Findings", "run", "sip.dict"]),
   ],
   swiftLanguageModes: [.v6]

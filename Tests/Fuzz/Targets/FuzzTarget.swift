@@ -14,6 +14,7 @@ struct FuzzTarget: Sendable {
     FuzzTarget(name: "framer", run: FramerTarget.run),
     FuzzTarget(name: "uri", run: URITarget.run),
     FuzzTarget(name: "token", run: TokenTarget.run),
+    FuzzTarget(name: "stun", run: StunTarget.run),
     FuzzTarget(name: "transactions", run: TransactionsTarget.run),
     FuzzTarget(name: "server", run: ServerTarget.run),
     FuzzTarget(name: "configuration", run: ConfigurationTarget.run),

@@ -41,6 +41,9 @@ enum Peers {
     settings.maxTransactions = 200
     settings.maxBranches = 4
     settings.registrar.expiresSpread = 0
+    // All bindings are over when a story ends, and with them what keeps their flows alive.
+    settings.registrar.maxExpires = 300
+    settings.keepAlive = KeepAliveSettings(interval: .seconds(30), removeAfter: 3)
     settings.staticContacts.add(
       StaticContact(uri: Array("sip:s@198.51.100.3".utf8), q: 500), to: Array("s@e.test".utf8))
     let identity = Branch(node: 7, slot: 0, generation: 1, transaction: SlotHandle(index: 0, generation: 0))

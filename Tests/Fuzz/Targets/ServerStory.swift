@@ -69,6 +69,12 @@ final class ServerStory {
     lives[peer] += 1
   }
 
+  /// What was sent over the connection of a peer isn't acknowledged, or it is after all.
+  func suspect(_ peer: Int, isOver: Bool) {
+    guard case .stream(let id) = flow(peer).id else { return }
+    if isOver { core.flowRecovered(id) } else { input { core.flowSuspected(id, at: now, actions: &$0) } }
+  }
+
   /// The connection that the server opened closes; the next request to an address opens another.
   func closeOutgoing() {
     input { core.connectionClosed(ownConnection, at: now, actions: &$0) }

@@ -17,6 +17,7 @@ import Structures
 /// - `t`, `T`: as many 20 ms, or seconds, pass as the next octet says.
 /// - `s`: the location service falls silent or speaks again; `w`: it takes as many 20 ms as the next octet says.
 /// - `x`: addresses can't be reached, or can again; `o`: the connection closes that the server opened.
+/// - `y`, `z`: what was sent to the peer of the next octet isn't acknowledged, or it is after all.
 /// - `u`: a peer sends the rest, of which the end can't be found.
 /// - `p` as the first operation: requests are challenged.
 enum ServerTarget {
@@ -46,6 +47,8 @@ enum ServerTarget {
     case UInt8(ascii: "s"): story.isLocationSilent.toggle()
     case UInt8(ascii: "w"): story.delay = 20_000_000 * Int64(rest.first ?? 0)
     case UInt8(ascii: "x"): story.isUnreachable.toggle()
+    case UInt8(ascii: "y"), UInt8(ascii: "z"):
+      story.suspect(Int(rest.first ?? 0) % Peers.count, isOver: letter == UInt8(ascii: "z"))
     case UInt8(ascii: "o"): story.closeOutgoing()
     case UInt8(ascii: "u"):
       let errors: [FramingError] = [

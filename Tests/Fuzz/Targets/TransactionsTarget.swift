@@ -33,7 +33,7 @@ enum TransactionsTarget {
 
     func step(_ reader: inout InputReader) throws(Complaint) {
       outbox.removeAll()
-      switch reader.number(below: 13) {
+      switch reader.number(below: 14) {
       case 0, 1: receive(&reader)
       case 2: respond(&reader)
       case 3: start(&reader)
@@ -44,6 +44,7 @@ enum TransactionsTarget {
       case 9: try pass(nanoseconds: Int64(reader.octet()) * 1_000_000_000)
       case 10: close(&reader)
       case 11: fail(&reader)
+      case 12: suspect(&reader)
       default: if let client = client(&reader) { layer.sent(client.handle, over: stream(reader.octet())) }
       }
       try judge()
@@ -159,6 +160,10 @@ enum TransactionsTarget {
       case .stream(let flow): layer.connectionClosed(flow, at: now, outbox: &outbox)
       case .datagram(let flow): layer.datagramRefused(flow, at: now, outbox: &outbox)
       }
+    }
+
+    private func suspect(_ reader: inout InputReader) {
+      if case .stream(let flow) = Peers.flow(reader.number(below: Peers.count)).id { layer.flowSuspected(flow) }
     }
 
     private func fail(_ reader: inout InputReader) {

@@ -295,6 +295,7 @@ struct GRUUTests {
     arguments: [
       ("<urn:uuid:AB>", "URN:UUID:ab", true), ("<urn:x:Ab>", "URN:X:Ab", true), ("<urn:x:Ab>", "urn:x:ab", false),
       ("<x>", "x", true), ("X", "x", false), ("<urn:uuid:1>", "<urn:uuid:2>", false), ("<", "", false),
+      ("<<urn:x:A>>", "<urn:x:A>", true),
     ])
   func instances(left: String, right: String, isSame: Bool) {
     var (one, two): ([UInt8], [UInt8]) = ([], [])
