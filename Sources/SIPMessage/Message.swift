@@ -45,7 +45,7 @@ public final class Message {
   /// `octets` is a datagram, or what a ``StreamFramer`` cut out. Nothing is thrown: what is wrong stands in ``error`` and the rest
   /// is read as far as it goes.
   public func load(_ octets: Span<UInt8>, limits: ParserLimits) {
-    bytes.removeAll(keepingCapacity: true)
+    bytes.clear()
     bytes.append(octets.extracting(0..<min(octets.count, limits.message)))
     parse(limits, isCut: octets.count > limits.message)
     // RFC 3261 §18.3: what follows the body of a datagram is no part of the message.

@@ -35,7 +35,7 @@ struct MessageLayout {
     methodToken = ByteRange(0, 0)
     requestURI = ByteRange(0, 0)
     reason = ByteRange(0, 0)
-    fields.removeAll(keepingCapacity: true)
+    fields.clear()
     first = InlineArray<34, UInt8>(repeating: 255)
     error = nil
     repeated = nil

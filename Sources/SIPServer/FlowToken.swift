@@ -7,7 +7,7 @@ import Structures
 ///
 /// base64url of one octet naming the secret, then sealed. Version 2: version (1), transport (1), listener (2), kind (1), then for a stream node (4),
 /// slot (2), epoch (8), connection (8), for a datagram node (4), family (1), address (4 or 16), port (2), for neither nothing; then the kind of the
-/// binding's identity (1), unless it is 0 its hash (8) and `reg-id` (1); the rest is the address of record. The lower half of kind is 0 for a stream, 1 for a
+/// binding's identity (1), unless it is 0 its hash (8); the rest is the address of record. The lower half of kind is 0 for a stream, 1 for a
 /// datagram, 2 for no flow: such a token shows that the dialog was let through, and where its requests go stands in them. Its upper half is 1
 /// for a token in a Path. Version 1 had no identity.
 struct FlowToken {
@@ -40,7 +40,7 @@ struct FlowToken {
     _ hop: NextHop, owner: Owner, isPath: Bool = false, hashing: any Hashing, scratch: inout [UInt8],
     sealed: inout [UInt8], to output: inout [UInt8]
   ) {
-    scratch.removeAll(keepingCapacity: true)
+    scratch.clear()
     scratch.append(Self.version)
     scratch.append(hop.transport.rawValue)
     scratch.append(bigEndian: UInt64(hop.listener), 2)
@@ -65,10 +65,9 @@ struct FlowToken {
     scratch.append(owner.identity.kind.rawValue)
     if owner.identity.kind != .none {
       scratch.append(bigEndian: owner.identity.hash, 8)
-      scratch.append(owner.identity.regID)
     }
     if owner.aor.count <= longestRecord { scratch.append(owner.aor.span) }
-    sealed.removeAll(keepingCapacity: true)
+    sealed.clear()
     sealed.append(Self.secret)
     hashing.seal(scratch.span, to: &sealed)
     output.append(base64URL: sealed.span)
@@ -79,10 +78,10 @@ struct FlowToken {
 
   /// Reads a token; nil when it isn't ours. The address of record is read only when asked for: most requests don't need it.
   init?(_ text: Span<UInt8>, withRecord: Bool = false, hashing: any Hashing, scratch: inout [UInt8]) {
-    scratch.removeAll(keepingCapacity: true)
+    scratch.clear()
     guard scratch.append(decodingBase64URL: text), scratch.count > 1, scratch[0] == Self.secret else { return nil }
     let sealed = scratch
-    scratch.removeAll(keepingCapacity: true)
+    scratch.clear()
     guard hashing.open(sealed.span.extracting(1..<sealed.count), to: &scratch) else { return nil }
     let octets = scratch.span
     guard octets.count >= 5, octets[0] == 1 || octets[0] == Self.version,
@@ -127,9 +126,8 @@ struct FlowToken {
     if octets[0] == 1 { return (.none, start) }
     guard start < octets.count, let kind = BindingIdentity.Kind(rawValue: octets[start]) else { return nil }
     if kind == .none { return (.none, start + 1) }
-    guard start + 10 <= octets.count else { return nil }
-    let identity = BindingIdentity(kind: kind, hash: octets.bigEndian(start + 1, 8), regID: octets[start + 9])
-    return (identity, start + 10)
+    guard start + 9 <= octets.count else { return nil }
+    return (BindingIdentity(kind: kind, hash: octets.bigEndian(start + 1, 8)), start + 9)
   }
 }
 

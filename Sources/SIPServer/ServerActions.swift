@@ -30,9 +30,9 @@ public struct ServerActions {
   /// Forgets everything, keeping the memory.
   public mutating func removeAll() {
     outbox.removeAll()
-    questions.removeAll(keepingCapacity: true)
-    keys.removeAll(keepingCapacity: true)
-    supervisions.removeAll(keepingCapacity: true)
-    closes.removeAll(keepingCapacity: true)
+    questions.clear()
+    keys.clear()
+    supervisions.clear()
+    closes.clear()
   }
 }

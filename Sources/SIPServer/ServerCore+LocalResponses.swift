@@ -98,7 +98,7 @@ extension ServerCore {
 
   /// The To tag of our own responses: the same for a request and its retransmissions, and recognised in the ACK (RFC 3261 §8.2.7).
   func localTag(_ message: Message) -> UInt64 {
-    scratch.removeAll(keepingCapacity: true)
+    scratch.clear()
     let bytes = message.bytes
     if let callID = message.value(of: .callID) { scratch.append(bytes.span.extracting(callID.positions)) }
     if let tag = message.tag(of: .from) { scratch.append(bytes.span.extracting(tag.positions)) }
@@ -111,7 +111,7 @@ extension ServerCore {
   func hasLocalTag(_ message: Message) -> Bool {
     guard let tag = message.tag(of: .to) else { return false }
     let expected = localTag(message)
-    scratch.removeAll(keepingCapacity: true)
+    scratch.clear()
     ResponseWriter.appendTag(expected, to: &scratch)
     let bytes = message.bytes
     let text = scratch

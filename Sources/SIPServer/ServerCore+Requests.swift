@@ -170,7 +170,7 @@ extension ServerCore {
       flow: inquiry.flow.id, now: unixSeconds)
     switch verdict {
     case .accepted:
-      scratch.removeAll(keepingCapacity: true)
+      scratch.clear()
       if let name = claimed.user { text.appendUnescaped(name, to: &scratch) }
       guard scratch == authenticator.user else {
         refuse(inquiry, 403, "User Is Not Who From Says", &actions)
@@ -193,7 +193,7 @@ extension ServerCore {
     statistics.challenges &+= 1
     let status = isRegister ? 401 : 407
     let start = begin(status, StatusCode.reason(status), inquiry, &actions)
-    scratch.removeAll(keepingCapacity: true)
+    scratch.clear()
     let bytes = inquiry.message.bytes
     if let user = claimed.user { bytes.span.appendUnescaped(user, to: &scratch) }
     let user = scratch

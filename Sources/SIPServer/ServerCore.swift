@@ -291,7 +291,7 @@ public final class ServerCore {
       handle(transactions.events[index], now, &actions)
       index += 1
     }
-    transactions.events.removeAll(keepingCapacity: true)
+    transactions.events.clear()
     transactions.endInput()
   }
 }

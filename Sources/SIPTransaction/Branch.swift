@@ -30,7 +30,7 @@ public struct Branch: Sendable, Equatable {
   /// Reads a branch that one of our workers wrote; nil when it isn't one.
   public init?(_ text: Span<UInt8>, hashing: any Hashing, scratch: inout [UInt8]) {
     guard text.count == Self.length else { return nil }
-    scratch.removeAll(keepingCapacity: true)
+    scratch.clear()
     guard scratch.append(decodingBase64URL: text.extracting(7..<Self.length)), scratch.count == 20,
       scratch[0] == Self.version
     else { return nil }

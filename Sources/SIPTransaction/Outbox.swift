@@ -37,7 +37,7 @@ public struct Outbox: Sendable {
   /// Forgets everything, keeping the memory unless one input needed unusually much.
   public mutating func removeAll() {
     octets.removeAll(keepingCapacity: octets.capacity <= 1_048_576)
-    transmissions.removeAll(keepingCapacity: true)
+    transmissions.clear()
   }
 
   /// Orders the octets from `start` to the end to be sent.

@@ -174,9 +174,9 @@ extension TransactionLayer {
     let invite = pool.take()
     let sent = client.stored
     invite.load(sent.span, limits: ParserLimits())
-    scratch.removeAll(keepingCapacity: true)
+    scratch.clear()
     RequestWriter.appendAck(of: invite, to: response, into: &scratch)
-    client.stored.removeAll(keepingCapacity: true)
+    client.stored.clear()
     client.stored += scratch
     pool.put(invite)
   }

@@ -35,7 +35,7 @@ extension TransactionLayer {
 
   /// Collects first: the end of one transaction may bring that of another.
   private func collect(_ peer: PeerTable.Peer, where isWanted: (ClientTransaction) -> Bool) {
-    waiting.removeAll(keepingCapacity: true)
+    waiting.clear()
     peers.forEach(of: peer, in: clients) { client in
       if isWanted(client) { waiting.append(client.handle) }
     }

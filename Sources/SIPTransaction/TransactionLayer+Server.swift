@@ -130,7 +130,7 @@ extension TransactionLayer {
   ) {
     let tag = TransactionTag.server(server.handle).word
     if actions.contains(.storeResponse), let start {
-      server.stored.removeAll(keepingCapacity: true)
+      server.stored.clear()
       server.stored.append(outbox.octets.span.extracting(start..<outbox.octets.count))
     }
     if actions.contains(.transmitResponse), let start { outbox.transmit(from: start, to: server.destination, tag: tag) }
@@ -140,7 +140,7 @@ extension TransactionLayer {
       ResponseWriter.append(
         100, "Trying", to: server.request, via: server.via, source: server.source, toTag: nil, into: &outbox.octets)
       ResponseWriter.end(body: 0, into: &outbox.octets)
-      server.stored.removeAll(keepingCapacity: true)
+      server.stored.clear()
       server.stored.append(outbox.octets.span.extracting(start..<outbox.octets.count))
       outbox.transmit(from: start, to: server.destination, tag: tag)
     }

@@ -96,12 +96,12 @@ public final class TransactionLayer {
       client.recycle()
       if spareClients.count < 4_096 { spareClients.append(client) }
     }
-    retiredClients.removeAll(keepingCapacity: true)
+    retiredClients.clear()
     for server in retiredServers {
       pool.put(server.request)
       server.recycle()
       if spareServers.count < 4_096 { spareServers.append(server) }
     }
-    retiredServers.removeAll(keepingCapacity: true)
+    retiredServers.clear()
   }
 }

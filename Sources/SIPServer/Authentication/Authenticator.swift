@@ -85,7 +85,7 @@ public final class Authenticator {
     _ header: HeaderName, realm: Span<UInt8>, algorithms: AlgorithmList, stale: Bool, now: Int64,
     to output: inout [UInt8]
   ) {
-    text.removeAll(keepingCapacity: true)
+    text.clear()
     nonces.append(Nonce(issued: now, word: hashing.randomWord()), realm: realm, to: &text)
     for position in 0..<algorithms.count {
       guard let algorithm = algorithms[position] else { continue }
@@ -112,7 +112,7 @@ public final class Authenticator {
     _ message: Message, _ octets: Span<UInt8>, header: HeaderName, domain: Span<UInt8>, realm: Span<UInt8>,
     users: any UserDirectory
   ) -> DigestCredentials? {
-    user.removeAll(keepingCapacity: true)
+    user.clear()
     guard let first = message.firstIndex(of: header) else { return nil }
     for field in message.fields[first...] where field.name == header {
       guard let found = DigestCredentials(octets, field.value), octets.equalsUnquoted(found.realm, realm),
@@ -120,12 +120,12 @@ public final class Authenticator {
       else { continue }
       // RFC 8760 §2.6: the digest of RFC 2069 is left to old clients, which know MD5 alone.
       guard found.quality == .auth || found.quality == .none && algorithm == .md5 else { continue }
-      user.removeAll(keepingCapacity: true)
+      user.clear()
       octets.appendUnquoted(found.username, to: &user)
       let name = user
       if offered(to: name.span, domain: domain, users: users).contains(algorithm) { return found }
     }
-    user.removeAll(keepingCapacity: true)
+    user.clear()
     return nil
   }
 
@@ -135,7 +135,7 @@ public final class Authenticator {
     users: any UserDirectory
   ) -> Bool {
     guard let algorithm = credentials.algorithm else { return false }
-    text.removeAll(keepingCapacity: true)
+    text.clear()
     let name = user
     let isKnown = users.appendHA1(domain: domain, user: name.span, algorithm: algorithm, to: &text)
     if !isKnown { text.append(contentsOf: repeatElement(UInt8(ascii: "0"), count: algorithm.length * 2)) }
@@ -159,7 +159,7 @@ public final class Authenticator {
     }
     appendDigest()
     hash(algorithm, from: 0)
-    text.removeAll(keepingCapacity: true)
+    text.clear()
     appendDigest()
     let expected = text
     let isEqual = hashing.equalInConstantTime(expected.span, octets.extracting(credentials.response.positions))
@@ -170,7 +170,7 @@ public final class Authenticator {
   private func hash(_ algorithm: HashAlgorithm, from start: Int) {
     // A second reference for the time of the call only, so that the text is not copied when it is changed again.
     let whole = text
-    digest.removeAll(keepingCapacity: true)
+    digest.clear()
     hashing.appendHash(algorithm, whole.span.extracting(start..<whole.count), to: &digest)
   }
 
@@ -186,8 +186,8 @@ public final class Authenticator {
       return octets.extracting(credentials.uri.positions).equals(
         octets.extracting(message.requestURIRange.positions))
     }
-    text.removeAll(keepingCapacity: true)
-    digest.removeAll(keepingCapacity: true)
+    text.clear()
+    digest.clear()
     uri.appendAddressOfRecord(octets, to: &text)
     target.appendAddressOfRecord(octets, to: &digest)
     return text == digest

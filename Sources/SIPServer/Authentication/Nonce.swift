@@ -29,7 +29,7 @@ struct NonceCodec {
 
   /// Appends the text of a nonce for a realm.
   mutating func append(_ nonce: Nonce, realm: Span<UInt8>, to output: inout [UInt8]) {
-    octets.removeAll(keepingCapacity: true)
+    octets.clear()
     octets.append(Self.version)
     octets.append(bigEndian: UInt64(bitPattern: nonce.issued), octets: 6)
     octets.append(bigEndian: nonce.word, octets: 8)
@@ -39,11 +39,11 @@ struct NonceCodec {
 
   /// The nonce that a text is; nil when we didn't give it out for this realm.
   mutating func decode(_ text: Span<UInt8>, realm: Span<UInt8>) -> Nonce? {
-    read.removeAll(keepingCapacity: true)
+    read.clear()
     guard text.count == Self.letters, read.append(decodingBase64URL: text), read[0] == Self.version else { return nil }
     let nonce = Nonce(
       issued: Int64(read.number(at: 1, octets: 6)), word: read.number(at: 7, octets: 8))
-    octets.removeAll(keepingCapacity: true)
+    octets.clear()
     octets += read[0..<Self.checkedOctets]
     seal(realm)
     return hashing.equalInConstantTime(octets.span.extracting(0..<Self.checkedOctets + Self.macOctets), read.span)
@@ -53,7 +53,7 @@ struct NonceCodec {
   /// Puts the check behind the octets that it covers.
   private mutating func seal(_ realm: Span<UInt8>) {
     octets.append(realm)
-    mac.removeAll(keepingCapacity: true)
+    mac.clear()
     appendMAC()
     octets.removeSubrange(Self.checkedOctets...)
     octets += mac[0..<Self.macOctets]

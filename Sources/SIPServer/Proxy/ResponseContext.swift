@@ -26,16 +26,58 @@ final class ResponseContext {
     var hop: NextHop
     /// q in thousandths: equal ones are tried at once, lower ones later (RFC 3261 §16.6).
     let q: UInt16
-    /// The Request-URI that goes to the end of Route, as a strict router comes next (RFC 3261 §16.6 step 6); else empty.
-    var lastRoute: [UInt8] = []
-    /// Route values that go before those of the request: the Path of a binding (RFC 3327 §5.1); else empty.
-    var route: [UInt8] = []
-    /// Which binding it is.
+    /// The instance of the binding that it is; nil when it has none.
+    var instance: [UInt8]?
+    /// What a token says of the binding that it is; see ``ServerCore/identity(of:)``.
     var identity = BindingIdentity.none
     /// Whence it is known.
     var origin = Origin.address
+    private var detour: Detour?
+
+    /// A target.
+    init(
+      uri: [UInt8], hop: NextHop, q: UInt16, instance: [UInt8]? = nil, identity: BindingIdentity = .none,
+      origin: Origin = .address, lastRoute: [UInt8] = [], route: [UInt8] = [], fallback: NextHop? = nil
+    ) {
+      self.uri = uri
+      self.hop = hop
+      self.q = q
+      self.instance = instance
+      self.identity = identity
+      self.origin = origin
+      if !lastRoute.isEmpty || !route.isEmpty || fallback != nil {
+        detour = Detour(lastRoute: lastRoute, route: route, fallback: fallback)
+      }
+    }
+
+    /// Whether it has any of the following.
+    var isDetoured: Bool { detour != nil }
+    /// The Request-URI that goes to the end of Route, as a strict router comes next (RFC 3261 §16.6 step 6); else empty.
+    var lastRoute: [UInt8] { detour?.lastRoute ?? [] }
+    /// Route values that go before those of the request: the Path of a binding (RFC 3327 §5.1); else empty.
+    var route: [UInt8] { detour?.route ?? [] }
     /// Where it goes when ``hop`` can't be reached.
-    var fallback: NextHop?
+    var fallback: NextHop? { detour?.fallback }
+
+    /// The same target by way of its fallback.
+    func over(_ fallback: NextHop) -> Target {
+      Target(
+        uri: uri, hop: fallback, q: q, instance: instance, identity: identity, origin: origin, lastRoute: lastRoute,
+        route: route)
+    }
+  }
+
+  /// What few targets have: apart, so that the others are cheap to copy.
+  private final class Detour {
+    let lastRoute: [UInt8]
+    let route: [UInt8]
+    let fallback: NextHop?
+
+    init(lastRoute: [UInt8], route: [UInt8], fallback: NextHop?) {
+      self.lastRoute = lastRoute
+      self.route = route
+      self.fallback = fallback
+    }
   }
 
   /// One forwarded request.
@@ -105,21 +147,21 @@ final class ResponseContext {
   var routed: Target?
 
   func reset() {
-    targets.removeAll(keepingCapacity: true)
-    branches.removeAll(keepingCapacity: true)
+    targets.clear()
+    branches.clear()
     nextTarget = 0
-    spares.removeAll(keepingCapacity: true)
+    spares.clear()
     openQueries = 0
     pendingCount = 0
     liveClients = 0
     isServerEnded = false
     best = .none
-    challenges.removeAll(keepingCapacity: true)
+    challenges.clear()
     isAnswered = false
     isStopped = false
     poppedRoutes = 0
-    callerRecord.removeAll(keepingCapacity: true)
-    record.removeAll(keepingCapacity: true)
+    callerRecord.clear()
+    record.clear()
     gruu = nil
     routed = nil
   }

@@ -7,43 +7,42 @@ extension ServerCore {
   /// A binding as a target; nil for a contact to which no SIP request can be sent.
   func target(of binding: Binding) -> ResponseContext.Target? {
     guard let hop = nextHop(of: binding) else { return nil }
-    var target = ResponseContext.Target(
-      uri: requestURI(of: binding), hop: hop, q: binding.q, identity: BindingIdentity(binding, hashing: hashing),
-      origin: .binding)
-    if !binding.path.isEmpty { lead(&target, along: binding) }
-    return target
+    if !binding.path.isEmpty { return target(of: binding, along: binding.path) }
+    return ResponseContext.Target(
+      uri: requestURI(of: binding), hop: hop, q: binding.q, instance: binding.instance, origin: .binding)
+  }
+
+  /// Which binding a target is, for a token or for the search of the flow that it has now. It is computed only when it is asked for.
+  func identity(of target: ResponseContext.Target) -> BindingIdentity {
+    if target.identity.kind != .none || target.origin != .binding { return target.identity }
+    return BindingIdentity(instance: target.instance, contact: target.uri, hashing: hashing)
   }
 
   /// RFC 3327 §5.3: the Path becomes the Route. Its first value is where the request goes: to its address, or if that can't be reached or
   /// isn't one, over the connection by which the registration came.
-  private func lead(_ target: inout ResponseContext.Target, along binding: Binding) {
-    let path = binding.path
+  private func target(of binding: Binding, along path: [UInt8]) -> ResponseContext.Target? {
     let text = path.span
     let end = Self.endOfFirstValue(text)
-    guard let first = try? NameAddress(text, ByteRange(0, end)) else { return }
+    guard let first = try? NameAddress(text, ByteRange(0, end)) else { return nil }
+    let contact = requestURI(of: binding)
+    let rest = end < path.count ? Array(path[(end + 1)...]) : []
     let flow = NextHop(
       destination: .flow(binding.flow.id), transport: binding.flow.transport, listener: binding.flow.listener)
-    target.hop = flow
-    let rest = end < path.count ? Array(path[(end + 1)...]) : []
+    var (hop, fallback): (NextHop, NextHop?) = (flow, nil)
     if isOurRoute(first.uri, text, binding.flow) {
       // We are the edge ourselves: the token names the flow to the client.
-      if let user = first.uri.user, let hop = token(text.extracting(user.positions))?.hop { target.hop = hop }
-      target.route = rest
-      return
+      if let user = first.uri.user, let named = token(text.extracting(user.positions))?.hop { hop = named }
+      return ResponseContext.Target(
+        uri: contact, hop: hop, q: binding.q, instance: binding.instance, origin: .binding, route: rest)
     }
-    if let hop = address(of: first.uri, text), !isEnd(of: binding.flow, hop) {
-      target.hop = hop
-      target.fallback = flow
-    }
-    if first.uri.parameter("lr", in: text) == nil {
-      // RFC 3261 §16.6 step 6
-      target.lastRoute = target.uri
-      target = ResponseContext.Target(
-        uri: Array(path[first.uri.range.positions]), hop: target.hop, q: target.q, lastRoute: target.uri, route: rest,
-        identity: target.identity, origin: target.origin, fallback: target.fallback)
-    } else {
-      target.route = path
-    }
+    if let direct = address(of: first.uri, text), !isEnd(of: binding.flow, direct) { (hop, fallback) = (direct, flow) }
+    // RFC 3261 §16.6 step 6
+    let isStrict = first.uri.parameter("lr", in: text) == nil
+    let router = isStrict ? Array(path[first.uri.range.positions]) : []
+    return ResponseContext.Target(
+      uri: isStrict ? router : contact, hop: hop, q: binding.q, instance: binding.instance,
+      identity: BindingIdentity(instance: binding.instance, contact: contact, hashing: hashing), origin: .binding,
+      lastRoute: isStrict ? contact : [], route: isStrict ? rest : path, fallback: fallback)
   }
 
   /// Whether an address is the other end of a flow.

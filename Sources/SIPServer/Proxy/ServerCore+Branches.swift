@@ -24,7 +24,7 @@ extension ServerCore {
     _ actions: inout ServerActions
   ) {
     guard !invite.isCancelSent else { return }
-    scratch.removeAll(keepingCapacity: true)
+    scratch.clear()
     if let reason {
       let bytes = reason.bytes
       reason.forEach(.reason) { line, value in

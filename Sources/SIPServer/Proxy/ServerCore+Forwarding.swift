@@ -76,18 +76,20 @@ extension ServerCore {
     let text = bytes.span
     appendStart(request, text, target, branch, &output)
     // RFC 6665 §4.3: a subscriber may learn of a dialog by its NOTIFY alone; that its SUBSCRIBE was ours, the token tells.
-    let isRouted = request.tag(of: .to) == nil || request.method == .notify && target.origin == .token
-    if settings.recordRoute, request.method.formsDialog, isRouted {
+    if settings.recordRoute, request.method.formsDialog,
+      request.tag(of: .to) == nil || request.method == .notify && target.origin == .token
+    {
       appendRecordRoutes(request, source, target, callerRecord, calleeRecord, &output)
     }
     if request.method == .register { appendPath(request, text, source, target, &output) }
-    if !target.route.isEmpty {
+    if target.isDetoured, !target.route.isEmpty {
       output.append("Route: ")
       output.append(target.route.span)
       output.append("\r\n")
     }
-    appendFields(request, text, via, source, poppedRoutes + (target.lastRoute.isEmpty ? 0 : 1), &output)
-    if !target.lastRoute.isEmpty {
+    let hasLastRoute = target.isDetoured && !target.lastRoute.isEmpty
+    appendFields(request, text, via, source, poppedRoutes + (hasLastRoute ? 1 : 0), &output)
+    if hasLastRoute {
       output.append("Route: <")
       output.append(target.lastRoute.span)
       output.append(">\r\n")
@@ -141,7 +143,7 @@ extension ServerCore {
     appendRecordRoute(
       as: target.hop, leadingTo: caller, FlowToken.Owner(aor: callerRecord, identity: callerIdentity),
       isSecure: isSecureThere, &output)
-    var callee = FlowToken.Owner(aor: calleeRecord, identity: target.identity)
+    var callee = FlowToken.Owner(aor: calleeRecord, identity: identity(of: target))
     if target.origin == .token { callee = tokenOwner(request, source) }
     let isSecureHere = (try? request.requestURI())?.scheme == .sips
     appendRecordRoute(as: caller, leadingTo: target.hop, callee, isSecure: isSecureHere, &output)
@@ -376,7 +378,7 @@ extension ServerCore {
     let target = contact.map { ResponseContext.Target(uri: $0, hop: hop, q: 1_000) } ?? target(of: inquiry, over: hop)
     let start = actions.outbox.octets.count
     // The same ACK gets the same branch each time it comes, and none that names a transaction.
-    scratch.removeAll(keepingCapacity: true)
+    scratch.clear()
     scratch.append(bytes.span.extracting(inquiry.via.range.positions))
     let octets = scratch
     let word = hashing.shortMAC(octets.span)

@@ -151,7 +151,7 @@ extension ServerCore {
       appendKey(from.uri, domain, bytes.span, &context.callerRecord)
       let record = context.callerRecord
       if owned.identity(over: inquiry.flow.id, aor: record.span) != .none { return }
-      context.callerRecord.removeAll(keepingCapacity: true)
+      context.callerRecord.clear()
     }
     if let only = owned.onlyRecord(over: inquiry.flow.id) { context.callerRecord.append(only.span) }
   }

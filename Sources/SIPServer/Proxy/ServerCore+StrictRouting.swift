@@ -15,7 +15,7 @@ extension ServerCore {
     guard isOurRoute(uri, text, flow), token(text.extracting(user.positions)) != nil,
       let last = lastRoute(message, text), let address = try? NameAddress(text, last.value)
     else { return nil }
-    scratch.removeAll(keepingCapacity: true)
+    scratch.clear()
     scratch.append(text.extracting(0..<Int(uri.range.start)))
     scratch.append(text.extracting(address.uri.range.positions))
     scratch.append(text.extracting(Int(uri.range.end)..<message.headersStart))
@@ -61,7 +61,7 @@ extension ServerCore {
     var router: [UInt8] = []
     route.uri.appendRequestURI(text, to: &router)
     return ResponseContext.Target(
-      uri: router, hop: hop, q: 1_000, lastRoute: uri, identity: identity, origin: origin)
+      uri: router, hop: hop, q: 1_000, identity: identity, origin: origin, lastRoute: uri)
   }
 
   /// The first Route value that isn't ours; nil when there is none.

@@ -12,10 +12,7 @@ extension ServerCore {
     settle(context, client.branch)
     let target = context.targets[context.branches[client.branch].target]
     if let fallback = target.fallback, mayTryMore(context) {
-      var other = target
-      other.hop = fallback
-      other.fallback = nil
-      forwardAtOnce(other, context, now, &actions)
+      forwardAtOnce(target.over(fallback), context, now, &actions)
     } else if !tryNextFlow(context, client.branch, now, &actions),
       !askForSuccessor(of: client.branch, context, now, &actions)
     {
@@ -29,9 +26,9 @@ extension ServerCore {
   func tryNextFlow(
     _ context: ResponseContext, _ branch: Int, _ now: Instant, _ actions: inout ServerActions
   ) -> Bool {
-    let identity = context.targets[context.branches[branch].target].identity
-    guard identity.kind == .instance, mayTryMore(context),
-      let index = context.spares.firstIndex(where: { $0.identity.hash == identity.hash })
+    guard !context.spares.isEmpty, mayTryMore(context),
+      let instance = context.targets[context.branches[branch].target].instance,
+      let index = context.spares.firstIndex(where: { $0.instance == instance })
     else { return false }
     forwardAtOnce(context.spares.remove(at: index), context, now, &actions)
     return true
@@ -84,15 +81,15 @@ extension ServerCore {
   ) -> ResponseContext.Target? {
     guard let bindings, let server = transactions.server(context.server) else { return nil }
     let isSecure = (try? server.request.requestURI())?.scheme == .sips
-    for binding in bindings.successors(of: gone.identity, hashing: hashing) {
+    for binding in bindings.successors(of: identity(of: gone), hashing: hashing) {
       guard var next = target(of: binding), next.hop.flow != gone.hop.flow, !isSecure || next.hop.transport == .tls
       else { continue }
       if context.branches.contains(where: { context.targets[$0.target].hop.flow == next.hop.flow }) { continue }
       if gone.origin == .token {
         // Within a dialog the Request-URI is the remote target, whatever contact is registered.
         next = ResponseContext.Target(
-          uri: gone.uri, hop: next.hop, q: gone.q, lastRoute: gone.lastRoute, route: next.route,
-          identity: next.identity, fallback: next.fallback)
+          uri: gone.uri, hop: next.hop, q: gone.q, lastRoute: gone.lastRoute, route: next.route, fallback: next.fallback
+        )
       }
       next.origin = .successor
       return next

@@ -42,9 +42,7 @@ extension ServerCore {
   private func addTarget(_ binding: Binding, to context: ResponseContext, isSecure: Bool) {
     // RFC 5630 §3: a sips request goes by TLS or not at all.
     guard let target = target(of: binding), !isSecure || target.hop.transport == .tls else { return }
-    if target.identity.kind == .instance,
-      context.targets.contains(where: { $0.identity.kind == .instance && $0.identity.hash == target.identity.hash })
-    {
+    if let instance = target.instance, context.targets.contains(where: { $0.instance == instance }) {
       context.spares.append(target)
     } else {
       add(target, to: context)
@@ -53,8 +51,12 @@ extension ServerCore {
 
   private func add(_ target: ResponseContext.Target, to context: ResponseContext) {
     guard context.targets.count < settings.maxBranches else { return }
-    let position = context.targets.lastIndex { $0.q >= target.q }.map { $0 + 1 } ?? 0
-    context.targets.insert(target, at: position)
+    if let last = context.targets.last, last.q < target.q {
+      let position = context.targets.lastIndex { $0.q >= target.q }.map { $0 + 1 } ?? 0
+      context.targets.insert(target, at: position)
+    } else {
+      context.targets.append(target)
+    }
   }
 
   /// Contacts that stand in the configuration, for gateways that don't register.

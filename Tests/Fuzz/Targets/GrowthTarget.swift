@@ -55,7 +55,10 @@ enum GrowthTarget {
     case UInt8(ascii: "f"):
       return {
         var framer = StreamFramer(maximumHead: 65_535, maximumMessage: 65_535)
-        for end in stride(from: 1, to: octets.count, by: 16) { _ = framer.next(octets.span.extracting(0..<end)) }
+        // Whatever it finds, nothing more is asked: a message would be taken away, and a broken stream closed.
+        for end in stride(from: 1, to: octets.count, by: 16) {
+          guard case .incomplete = framer.next(octets.span.extracting(0..<end)) else { return }
+        }
       }
     case UInt8(ascii: "m"):
       return {
