@@ -183,14 +183,7 @@ class Server:
 class Apus(Server):
     name = "apus"
     differs = {
-        "outbound": "no Outbound yet", "path": "no Path yet", "gruu": "no GRUU yet", "flows": "a flow that is gone stays so",
-        "SUBSCRIBE makes a dialog: NOTIFY, refresh and end of the subscription follow its route set":
-            "no Record-Route in NOTIFY",
-        "a NOTIFY that comes before the answer to its SUBSCRIBE passes and makes the dialog": "no Record-Route in NOTIFY",
-        "a forked SUBSCRIBE: one 2xx goes back, the NOTIFYs of all make dialogs, each of which can be ended":
-            "no Record-Route in NOTIFY",
         "a forked request that comes back unchanged gets 482; the other branch goes on": "no loop detection yet",
-        "hops of a spiral that took no part by Record-Route are left out of the dialog": "a token is always followed",
         "Max-Breadth is added, divided among branches and used again; with 1, they come one by one or 440":
             "no Max-Breadth yet",
         "a request to one contact keeps its whole Max-Breadth, in and out of a dialog": "no Max-Breadth yet",
@@ -199,12 +192,12 @@ class Apus(Server):
         "sips reaches sips contacts alone: one who registered by sip gets 480, Warning 380": "not yet",
         "sip to a sips contact goes over its TLS connection with sip as the scheme, and nothing else changed": "not yet",
         "a request over 1,300 octets to a UDP contact comes by TCP; where nothing listens, by UDP": "not yet",
+        "a branch that is given up since another took the call learns so from Reason; after 6xx as well": "no Reason",
         "identities that a client claims never reach the callee: the one that it proved does, or none": "not yet",
         "claims in the requests of a dialog, and in answers of a callee, go as well": "not yet",
         "Privacy: id: no asserted identity leaves us for a callee, alone or beside other wishes": "not yet",
-        "contacts of gateways that do not register are reached, beside registered ones and by preference": "not yet",
         "a gateway that we trust is not challenged, and what it says of its callers reaches our users": "not yet",
-        "towards a trusted gateway users carry the identity that they proved, and Privacy: id does not hide it": "not yet",
+        "to a trusted gateway users carry the identity that they proved, and Privacy: id does not hide it": "not yet",
         "fields that are ours or listed go from what clients send; with assert: no, no identity is added": "not yet",
     }
 

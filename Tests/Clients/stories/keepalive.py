@@ -122,7 +122,7 @@ def datagrams(context):
     bob.reply(received, 200, "OK")
 
 
-@story("keepalive", "UDP clients behind a NAT get keep-alives, others none; one that answers nothing loses its contact", 60)
+@story("keepalive", "UDP clients behind a NAT get keep-alives, others none; one that is silent loses its contact", 60)
 def options_to_clients(context):
     server = context.own_server({"keepalive": "{ udp_interval: 5, remove_after: 2 }"})
     alice = context.registered("alice", server=server)
