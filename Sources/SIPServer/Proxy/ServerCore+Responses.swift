@@ -242,7 +242,8 @@ extension ServerCore {
     let field = message.fields[index]
     var edits = IdentityEdits()
     if message.names.meets(settings.identity.concerned) {
-      edits = identityEdits(message, to: audience(of: server, context))
+      // Nothing is known any more of who sent a request whose transaction is over.
+      edits = identityEdits(message, to: server.map { audience(of: $0, context) } ?? .stranger)
     }
     actions.outbox.octets.append("SIP/2.0 ")
     actions.outbox.octets.append(decimal: UInt64(message.status))
