@@ -20,7 +20,7 @@ enum TransactionHash {
     } else {
       combine(request.requestURIRange, text, &hasher)
       combine(via.range, text, &hasher)
-      if hasToTag { combine(request.tag(of: .to), text, &hasher) }
+      combine(hasToTag ? request.tag(of: .to) : nil, text, &hasher)
     }
     return UInt64(bitPattern: Int64(hasher.finalize()))
   }
