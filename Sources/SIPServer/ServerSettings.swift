@@ -31,6 +31,8 @@ public struct ServerSettings: Sendable {
     public let sentBy: [UInt8]
     /// `host:port` for Record-Route.
     public let recordRoute: [UInt8]
+    /// What stands between the Request-URI and the branch of our Via, of a request that is sent as from here.
+    let viaStart: [UInt8]
 
     /// A listener.
     public init(transport: TransportProtocol, address: SocketAddress, sentBy: [UInt8], recordRoute: [UInt8]) {
@@ -38,6 +40,8 @@ public struct ServerSettings: Sendable {
       self.address = address
       self.sentBy = sentBy
       self.recordRoute = recordRoute
+      let words = " SIP/2.0\r\nVia: SIP/2.0/\("\(transport)".uppercased()) "
+      viaStart = Array(words.utf8) + sentBy + Array(";branch=".utf8)
     }
   }
 

@@ -132,19 +132,13 @@ extension ServerCore {
     _ breadth: Int, _ output: inout [UInt8]
   ) {
     let method = request.methodToken
-    let sentBy = settings.listeners[Int(target.hop.listener)].sentBy
-    let fixed = 64 + OutputSpan.decimalDigits
-    output.append(addingCapacity: method.count + target.uri.count + sentBy.count + Branch.length + fixed) { output in
+    let (uri, viaStart) = (target.uri, settings.listeners[Int(target.hop.listener)].viaStart)
+    let fixed = 32 + OutputSpan.decimalDigits
+    output.append(addingCapacity: method.count + uri.count + viaStart.count + Branch.length + fixed) { output in
       output.append(text.extracting(method.positions))
       output.append(" ")
-      output.append(target.uri.span)
-      switch target.hop.transport {
-      case .udp: output.append(" SIP/2.0\r\nVia: SIP/2.0/UDP ")
-      case .tcp: output.append(" SIP/2.0\r\nVia: SIP/2.0/TCP ")
-      case .tls: output.append(" SIP/2.0\r\nVia: SIP/2.0/TLS ")
-      }
-      output.append(sentBy.span)
-      output.append(";branch=")
+      output.append(uri.span)
+      output.append(viaStart.span)
       branch.append(to: &output, hashing: hashing)
       if request.has(.maxBreadth) {
         output.append("\r\n")
