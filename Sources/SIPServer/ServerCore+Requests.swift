@@ -79,7 +79,7 @@ extension ServerCore {
       return
     }
     // RFC 3261 §16.3 step 5
-    guard isForServer || meetsPrivacy(inquiry, &actions) else { return }
+    guard meetsPrivacy(inquiry, isForServer: isForServer, &actions) else { return }
     // RFC 5626 §5.3.1
     guard !inquiry.hasBadToken else {
       refuse(inquiry, 403, "Flow Token Is Not Ours", &actions)

@@ -6,7 +6,7 @@ import Structures
 /// agent is not.
 extension ServerCore {
   /// Whether a request asks for nothing that we don't do; else it is answered.
-  func meetsPrivacy(_ inquiry: Inquiry, _ actions: inout ServerActions) -> Bool {
+  func meetsPrivacy(_ inquiry: Inquiry, isForServer: Bool, _ actions: inout ServerActions) -> Bool {
     let message = inquiry.message
     guard message.has(.privacy) || message.has(.proxyRequire) else { return true }
     let privacy = PrivacyRequest(message)
@@ -16,7 +16,7 @@ extension ServerCore {
       return false
     }
     // RFC 3261 §16.3 step 5. RFC 3323 §4.3: the option tag asks for a server that does what Privacy says.
-    guard message.has(.proxyRequire) else { return true }
+    guard !isForServer, message.has(.proxyRequire) else { return true }
     let isUnderstood = privacy.unserved.isEmpty
     let bytes = message.bytes
     var iterator = ValueIterator(.proxyRequire, in: message)
