@@ -175,6 +175,8 @@ final class ResponseContext {
   var gruu: GRUU?
   /// Where Route leads, while a GRUU is looked up.
   var routed: Target?
+  /// Why a target was left out, if one was for its scheme (RFC 5630 §5.3).
+  var warning: SIPSWarning?
 
   func reset() {
     targets.clear()
@@ -197,5 +199,6 @@ final class ResponseContext {
     redirectedTo.clear()
     gruu = nil
     routed = nil
+    warning = nil
   }
 }

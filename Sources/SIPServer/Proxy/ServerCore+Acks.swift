@@ -61,8 +61,12 @@ extension ServerCore {
         inquiry,
         to: ResponseContext.Target(
           uri: kept.uri, hop: next.hop, q: 1_000, lastRoute: kept.lastRoute, route: next.route), &actions)
-    } else if let binding = bindings.bindings.first, let target = target(of: binding) {
-      forwardAck(inquiry, to: target, &actions)
+    } else {
+      let isSecure = uri.scheme == .sips
+      let targets = bindings.bindings.lazy.compactMap { self.target(of: $0) }
+      if let target = targets.first(where: { self.admitted($0, isSecure: isSecure) != nil }) {
+        forwardAck(inquiry, to: target, &actions)
+      }
     }
   }
 
@@ -115,6 +119,8 @@ extension ServerCore {
   private func forwardAck(
     _ inquiry: Inquiry, to target: ResponseContext.Target, tag: UInt64 = 0, _ actions: inout ServerActions
   ) {
+    // RFC 5630 §5.3
+    guard let target = admitted(target, isSecure: inquiry.uri.scheme == .sips) else { return }
     let bytes = inquiry.message.bytes
     let start = actions.outbox.octets.count
     // The same ACK gets the same branch each time it comes, and none that names a transaction.

@@ -157,8 +157,7 @@ extension ServerCore {
     _ calleeRecord: [UInt8], _ output: inout [UInt8]
   ) {
     let caller = NextHop(destination: .flow(source.id), transport: source.transport, listener: source.listener)
-    let contact = target.uri
-    let isSecureThere = contact.count > 5 && contact.span.extracting(0..<5).equalsIgnoringCase("sips:")
+    let isSecureThere = Self.isSIPS(target.uri)
     let callerIdentity = owned.identity(over: source.id, aor: callerRecord.span)
     let check = target.hop.flow == nil ? callCheck(request) : 0
     appendRecordRoute(
@@ -172,13 +171,16 @@ extension ServerCore {
     appendRecordRoute(as: caller, leadingTo: target.hop, callee, callCheck: check, isSecure: isSecureHere, &output)
   }
 
-  /// RFC 5626 §5.1: as the first hop of a registration with somebody else we stay in the way back to the client.
+  /// RFC 5626 §5.1: as the first hop of a registration with somebody else we stay in the way back to the client. RFC 5630 §5.2: a SIPS contact
+  /// is taken with a SIPS Path alone; ours is one where both sides are TLS.
   private func appendPath(
     _ request: Message, _ text: Span<UInt8>, _ source: Flow, _ target: ResponseContext.Target, _ output: inout [UInt8]
   ) {
     guard !hasPassedProxy(request), supportsPath(request, text) else { return }
     let client = NextHop(destination: .flow(source.id), transport: source.transport, listener: source.listener)
-    output.append("Path: <sip:")
+    let isSecure =
+      source.transport == .tls && target.hop.transport == .tls && (try? request.requestURI())?.scheme == .sips
+    output.append(isSecure ? "Path: <sips:" : "Path: <sip:")
     FlowToken.append(
       client, owner: .unknown, isPath: true, hashing: hashing, scratch: &tokenScratch, sealed: &scratch, to: &output)
     output.append("@")
@@ -186,7 +188,7 @@ extension ServerCore {
     switch target.hop.transport {
     case .udp: output.append(";lr;ob>\r\n")
     case .tcp: output.append(";transport=tcp;lr;ob>\r\n")
-    case .tls: output.append(";transport=tls;lr;ob>\r\n")
+    case .tls: output.append(isSecure ? ";lr;ob>\r\n" : ";transport=tls;lr;ob>\r\n")
     }
   }
 
@@ -224,6 +226,9 @@ extension ServerCore {
     )
     output.append("@")
     output += settings.listeners[Int(side.listener)].recordRoute
+    // Deviation: RFC 5630 §5.3 forbids a proxy `transport=tls`. A client that registered by sip over TLS knows no other word by which to come back
+    // over TLS, and would be made to use SIPS contacts by a sips value (RFC 3261 §12.1.1). Pinned by SIPSTests, "the TLS side of a sip request is
+    // named with transport=tls".
     switch side.transport {
     case .udp: output.append(";lr>\r\n")
     case .tcp: output.append(";transport=tcp;lr>\r\n")

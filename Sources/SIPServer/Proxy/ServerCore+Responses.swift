@@ -218,12 +218,16 @@ extension ServerCore {
   }
 
   /// Sends a response of our own through the transaction.
-  func respond(_ server: ServerTransaction, _ status: Int, _ now: Instant, _ actions: inout ServerActions) {
+  func respond(
+    _ server: ServerTransaction, _ status: Int, warning: SIPSWarning? = nil, _ now: Instant,
+    _ actions: inout ServerActions
+  ) {
     let start = actions.outbox.octets.count
     let tag = status == 100 ? nil : localTag(server.request)
     ResponseWriter.append(
       status, StatusCode.reason(status), to: server.request, via: server.via, source: server.source, toTag: tag,
       into: &actions.outbox.octets)
+    if let warning { appendWarning(warning, server.source, to: &actions.outbox.octets) }
     ResponseWriter.end(body: 0, into: &actions.outbox.octets)
     statistics.responsesMade[status / 100] &+= 1
     leadBack(server)
