@@ -44,10 +44,8 @@ extension ServerCore {
     _ message: Message, to bindings: BindingSet?, from flow: Flow, _ now: Instant, _ actions: inout ServerActions
   ) {
     defer { transactions.pool.put(message) }
-    guard let via = try? message.topVia(), let uri = try? message.requestURI() else { return }
+    guard let inquiry = readAgain(message, flow) else { return }
     let bindings = bindings ?? .empty
-    var inquiry = Inquiry(message: message, flow: flow, via: via, uri: uri)
-    readRoutes(&inquiry)
     let bytes = message.bytes
     if let gruu = gruu(of: inquiry, bytes.span)?.gruu {
       forwardAck(inquiry, toGRUU: gruu, bindings, &actions)

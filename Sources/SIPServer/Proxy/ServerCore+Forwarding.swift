@@ -160,7 +160,8 @@ extension ServerCore {
     _ calleeRecord: [UInt8], _ output: inout [UInt8]
   ) {
     let caller = NextHop(destination: .flow(source.id), transport: source.transport, listener: source.listener)
-    let isSecureThere = Self.isSIPS(target.uri)
+    let uri = target.uri
+    let isSecureThere = SIPURI.isSIPS(uri.span)
     let callerIdentity = owned.identity(over: source.id, aor: callerRecord.span)
     let check = target.hop.flow == nil ? callCheck(request) : 0
     appendRecordRoute(
