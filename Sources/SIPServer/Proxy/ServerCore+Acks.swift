@@ -131,7 +131,7 @@ extension ServerCore {
       branch: branchText(
         SlotHandle(index: UInt32(truncatingIfNeeded: word), generation: 0), loopCheck(inquiry.message)),
       breadth: incomingBreadth(inquiry.message) ?? settings.maxBreadth,
-      poppedRoutes: inquiry.poppedRoutes, callerRecord: [], calleeRecord: [], &actions.outbox.octets)
+      poppedRoutes: inquiry.poppedRoutes, caller: .unknown, calleeRecord: [], &actions.outbox.octets)
     actions.outbox.transmit(from: start, to: target.hop.destination, tag: tag)
     statistics.requestsForwarded &+= 1
   }

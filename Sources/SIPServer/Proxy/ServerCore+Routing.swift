@@ -188,6 +188,10 @@ extension ServerCore {
     context.isInvite = server.isInvite
     context.poppedRoutes = inquiry.poppedRoutes
     noteCaller(of: inquiry, in: context)
+    if inquiry.message.method.formsDialog {
+      let record = context.callerRecord
+      context.callerIdentity = owned.identity(over: inquiry.flow.id, aor: record.span)
+    }
     appendIdentity(of: inquiry, to: &context.asserted)
     if context.isInvite { respond(server, 100, now, &actions) }
     return context
