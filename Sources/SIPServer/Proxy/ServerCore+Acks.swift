@@ -60,7 +60,7 @@ extension ServerCore {
         to: ResponseContext.Target(
           uri: kept.uri, hop: next.hop, q: 1_000, lastRoute: kept.lastRoute, route: next.route), &actions)
     } else {
-      let isSecure = uri.scheme == .sips
+      let isSecure = inquiry.uri.scheme == .sips
       let targets = bindings.bindings.lazy.compactMap { self.target(of: $0) }
       if let target = targets.first(where: { self.admitted($0, isSecure: isSecure) != nil }) {
         forwardAck(inquiry, to: target, &actions)
