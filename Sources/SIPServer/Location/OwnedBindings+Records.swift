@@ -135,9 +135,12 @@ extension OwnedBindings {
     return handle.index
   }
 
-  /// Calls `body` with the position of every record.
-  package func forEachRecord(_ body: (UInt32) -> Void) {
-    records.forEach { handle, _ in body(handle.index) }
+  /// The positions of all records.
+  package var positions: [UInt32] {
+    var positions: [UInt32] = []
+    positions.reserveCapacity(records.count)
+    records.forEach { handle, _ in positions.append(handle.index) }
+    return positions
   }
 
   private func isOwn(_ binding: Binding, _ position: UInt32) -> Bool {
