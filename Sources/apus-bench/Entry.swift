@@ -22,7 +22,7 @@ struct BenchCommand: ParsableCommand {
       failed, and 2 for a wrong command line.
       """,
     subcommands: [
-      HandshakeCommand.self, RegisterCommand.self, RefreshCommand.self, OptionsCommand.self, MessageCommand.self,
+      HandshakeCommand.self, RegisterCommand.self, RefreshCommand.self, BindCommand.self, OptionsCommand.self, MessageCommand.self,
       CallCommand.self, IdleCommand.self, StormCommand.self, MixedCommand.self, RestartCommand.self,
       AnswerCommand.self, CompareCommand.self,
     ])
