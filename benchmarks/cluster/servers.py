@@ -3,7 +3,7 @@ import os
 import pathlib
 import re
 import shutil
-import socket
+import signal
 import subprocess
 import time
 
@@ -27,6 +27,15 @@ def words(process):
         return pathlib.Path(f"/proc/{process}/cmdline").read_bytes().decode().split("\0")
     except OSError:
         return [""]
+
+
+def counting_worker(folder, binaries):
+    """An executable that is the worker with `openssl.c` loaded into it."""
+    library, wrapper = folder / "openssl.so", folder / "counting-worker"
+    subprocess.run(["cc", "-O1", "-shared", "-fPIC", "-o", library, HERE / "openssl.c", "-lcrypto"], check=True)
+    wrapper.write_text(f'#!/bin/sh\nLD_PRELOAD={library} exec {binaries / "apus-worker"} "$@"\n')
+    wrapper.chmod(0o755)
+    return wrapper
 
 
 class Server:
@@ -65,6 +74,20 @@ class Server:
     def workers(self):
         """Process ids of the workers."""
         return [process for process in children(self.process) if os.path.basename(words(process)[0]) == "apus-worker"]
+
+    def openssl_memory(self):
+        """Bytes of heap that OpenSSL holds in the workers, where `openssl.c` counts them."""
+        log = self.folder / "apus.log"
+        before = log.stat().st_size
+        workers = self.workers
+        for process in workers:
+            os.kill(process, signal.SIGURG)
+        for _ in range(100):
+            time.sleep(0.02)
+            found = re.findall(r"openssl holds (\d+) octets", log.read_text(errors="replace")[before:])
+            if len(found) == len(workers):
+                return sum(map(int, found))
+        raise SystemExit(f"the workers do not say what OpenSSL holds; see {log}")
 
     def redis(self, *command):
         """What the private Redis says; None when the node has none."""

@@ -37,6 +37,8 @@ class Presence:
             self.fleet.later(self.back_off, lambda: client.lost("could not register") if not client.registered else None)
 
     def lost(self, client):
+        if client not in self.fleet.clients:
+            return
         self.gone(client, self.fleet.now)
         self.fleet.later(random.uniform(0.05, self.back_off),
                          lambda: self.up(client) if client.state == "closed" else None)
