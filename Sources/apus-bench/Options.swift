@@ -103,7 +103,9 @@ struct UserOptions: ParsableArguments {
 extension UserOptions {
   /// For scenarios that open connections: each user has one.
   func refuseSharing() throws {
-    if usersPerConnection > 1 { throw ValidationError("--users-per-connection: this scenario opens a connection for each") }
+    guard usersPerConnection == 1 else {
+      throw ValidationError("--users-per-connection: this scenario opens a connection for each user")
+    }
   }
 }
 
