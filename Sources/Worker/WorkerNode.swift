@@ -20,7 +20,7 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
   let transport: TransportLayer
   /// The channel to the supervisor, for what is to be told to it; none in tests.
   weak var control: ControlChannel?
-  private let location: LocationDesk
+  let location: any LocationService
   private var connectionLog: ConnectionLog
   private var timer: DeadlineID?
   private var actions = ServerActions()
@@ -45,7 +45,7 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
         node: node, slot: arguments.slot, generation: arguments.generation,
         transaction: SlotHandle(index: 0, generation: 0)),
       hashing: hashing, users: Users(configuration), start: loop.now, unixSeconds: unixSeconds)
-    location = LocationDesk(unixSeconds: unixSeconds, maximum: configuration.limits.bindings)
+    location = InMemoryLocationService(unixSeconds: unixSeconds, maximum: configuration.limits.bindings)
     connectionLog = ConnectionLog(log, start: loop.now)
     transport = TransportLayer(
       loop: loop,
