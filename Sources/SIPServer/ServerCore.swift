@@ -290,7 +290,7 @@ public final class ServerCore {
       completeIfDone(context, now, &actions)
     case .successor(let handle, let branch): foundSuccessors(handle, branch, nil, now, &actions)
     case .redirected(let handle, let q): foundRedirected(handle, q, nil, now, &actions)
-    case .ack(let message, _): drop(message)
+    case .ack(let message, let flow): forwardAck(message, to: nil, from: flow, now, &actions)
     case .sentAck(let message, _): transactions.pool.put(message)
     case .registration(let server, let update): finishRegistration(server, update, .unavailable, now, &actions)
     case .orphan: break

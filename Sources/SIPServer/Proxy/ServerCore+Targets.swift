@@ -14,7 +14,9 @@ extension ServerCore {
       return
     }
     let isSecure = (try? server.request.requestURI())?.scheme == .sips
-    if let gruu = context.gruu {
+    if context.gruu == nil, let routed = context.routed {
+      addTarget(insteadOf: routed, bindings, to: context)
+    } else if let gruu = context.gruu {
       addTargets(of: gruu, bindings, to: context, isSecure: isSecure)
     } else {
       if let bindings { addTargets(bindings.bindings, to: context, isSecure: isSecure) }

@@ -6,6 +6,7 @@ import Testing
 
 @Suite("Flows that are gone, RFC 5626 §5.3.1, §7, §11.5")
 struct FlowRecoveryTests {
+  private static let bobs = ";+sip.instance=\"<urn:uuid:bob>\""
   private static let instance = ";+sip.instance=\"<urn:uuid:0a0b>\""
 
   /// A taken call between alice and bob, who both registered with an instance or without.
@@ -55,6 +56,45 @@ struct FlowRecoveryTests {
       Route: \(routesOfBob.joined(separator: ", "))
 
       """
+    }
+  }
+
+  @Test(
+    "a call survives that a datagram client gets another port, for requests and ACK of either side",
+    arguments: [true, false])
+  func portChanges(_ instances: Bool) {
+    var call = Call(.udp, instances: instances)
+    let node = call.node
+    let oldBob = call.bob
+    call.bob = node.peer("bob2", .udp)
+    Call.register("bob", call.bob, node, instances)
+    for (method, cseq) in [("ACK", 1), ("INVITE", 2), ("BYE", 3)] {
+      node.send(call.fromAlice(method, cseq: cseq), from: call.alice)
+      node.settle()
+      #expect(TestNode.start(node.one(by: call.bob)) == "\(method) sip:bob@10.0.0.2 SIP/2.0")
+      #expect(node.received(by: oldBob).isEmpty)
+    }
+    let oldAlice = call.alice
+    call.alice = node.peer("alice2", .udp)
+    Call.register("alice", call.alice, node, instances)
+    _ = node.received(by: oldAlice)
+    node.send(call.fromBob("BYE"), from: call.bob)
+    node.settle()
+    #expect(TestNode.start(node.one(by: call.alice)) == "BYE sip:alice@10.0.0.1 SIP/2.0")
+    #expect(node.received(by: oldAlice).isEmpty)
+  }
+
+  @Test(
+    "what was registered over a datagram flow is still sent there when nothing else is known", arguments: [true, false])
+  func portStays(_ isSilent: Bool) {
+    let call = Call(.udp, instances: true)
+    let node = call.node
+    node.register("bob", call.bob, contact: "sip:bob@10.0.0.1:\(call.bob.flow.remote.port)", expires: 0, Self.bobs)
+    node.isLocationSilent = isSilent
+    for (method, cseq) in [("ACK", 1), ("BYE", 2)] {
+      node.send(call.fromAlice(method, cseq: cseq), from: call.alice)
+      node.advance(.milliseconds(5_100))
+      #expect(TestNode.start(node.received(by: call.bob).first ?? "") == "\(method) sip:bob@10.0.0.2 SIP/2.0")
     }
   }
 
