@@ -28,7 +28,7 @@ public final class ServerCore {
   /// Requests whose senders are being asked for.
   var parking = Parking()
   /// What is registered over flows of this worker.
-  var owned: OwnedBindings
+  public let owned: OwnedBindings
   /// When which of them is kept alive.
   var keepAlives: KeepAliveSchedule
   /// Flows that seem dead though they are not closed.
@@ -91,7 +91,7 @@ public final class ServerCore {
       now: unixSeconds)
     transactions = TransactionLayer(
       identity: identity, settings: settings.timers, hashing: hashing, start: start)
-    owned = OwnedBindings(now: unixSeconds, maximum: settings.maxBindings)
+    owned = OwnedBindings(now: unixSeconds, maximum: settings.maxBindings, hashing: hashing)
     keepAlives = KeepAliveSchedule(start: start)
     contextTimers = TimerWheel(start: start)
     queryTimers = TimerWheel(start: start)
@@ -167,8 +167,8 @@ public final class ServerCore {
 
   /// A connection is gone.
   public func connectionClosed(_ flow: StreamFlow, at now: Instant, actions: inout ServerActions) {
-    for entry in owned.removeAll(over: .stream(flow)) {
-      actions.questions.append(.remove(aor: entry.aor, flow: .stream(flow)))
+    for aor in owned.removeAll(over: .stream(flow)) {
+      actions.questions.append(.remove(aor: aor, flow: .stream(flow)))
     }
     orphanRegistrations(over: .stream(flow))
     trustedConnections.remove(flow)

@@ -117,7 +117,8 @@ public final class Authenticator {
     }
   }
 
-  /// Whether nobody else can have seen the first use of a nonce: this process gave it out, to the flow that uses it.
+  /// Whether a nonce need not be claimed: this process gave it out, to the flow that uses it. That its client used it elsewhere before isn't seen
+  /// then; nobody else sits at this flow who could gain by it.
   private func isSole(_ nonce: Nonce, _ flow: FlowID) -> Bool {
     nonce.issuer == issuer && nonces.check(of: flow) == nonce.flowCheck
   }

@@ -6,7 +6,6 @@ import Testing
 
 @Suite("Flows that are gone, RFC 5626 §5.3.1, §7, §11.5")
 struct FlowRecoveryTests {
-  private static let bobs = ";+sip.instance=\"<urn:uuid:bob>\""
   private static let instance = ";+sip.instance=\"<urn:uuid:0a0b>\""
 
   /// A taken call between alice and bob, who both registered with an instance or without.
@@ -34,8 +33,32 @@ struct FlowRecoveryTests {
 
     static func register(_ user: String, _ peer: TestNode.Peer, _ node: TestNode, _ instances: Bool) {
       let instance = ";+sip.instance=\"<urn:uuid:\(user)>\""
+      if peer.flow.transport == .udp {
+        registerBehindNAT(user, peer, node, instances ? instance : "")
+        return
+      }
       // Without an instance a client that comes back is known by user and host of its contact.
       node.register(user, peer, contact: "sip:\(user)@10.0.0.1:\(peer.flow.remote.port)", instances ? instance : "")
+    }
+
+    /// A datagram client that is reached where it comes from only.
+    static func registerBehindNAT(
+      _ user: String, _ peer: TestNode.Peer, _ node: TestNode, _ parameters: String, expires: Int = 3_600
+    ) {
+      node.send(
+        """
+        REGISTER sip:example.test SIP/2.0
+        Via: SIP/2.0/UDP 10.0.0.1;rport;branch=z9hG4bK\(user)\(peer.name)\(expires)
+        Max-Forwards: 70
+        From: <sip:\(user)@example.test>;tag=r
+        To: <sip:\(user)@example.test>
+        Call-ID: register-\(user)-\(peer.name)
+        CSeq: \(expires == 0 ? 2 : 1) REGISTER
+        Contact: <sip:\(user)@10.0.0.1>\(parameters);expires=\(expires)
+
+        """, from: peer)
+      node.settle()
+      #expect(TestNode.start(node.one(by: peer)) == "SIP/2.0 200 OK")
     }
 
     func fromAlice(_ method: String, cseq: Int = 3, via: String = "") -> String {
@@ -89,7 +112,7 @@ struct FlowRecoveryTests {
   func portStays(_ isSilent: Bool) {
     let call = Call(.udp, instances: true)
     let node = call.node
-    node.register("bob", call.bob, contact: "sip:bob@10.0.0.1:\(call.bob.flow.remote.port)", expires: 0, Self.bobs)
+    Call.registerBehindNAT("bob", call.bob, node, ";+sip.instance=\"<urn:uuid:bob>\"", expires: 0)
     node.isLocationSilent = isSilent
     for (method, cseq) in [("ACK", 1), ("BYE", 2)] {
       node.send(call.fromAlice(method, cseq: cseq), from: call.alice)
