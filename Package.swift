@@ -66,7 +66,7 @@ let package = Package(
       "Worker",
       [
         "Structures", "SIPMessage", "SIPTransaction", "SIPServer", "Configuration", "Reactor",
-        "TLSEngine", "Transport", "CLinux", "Log", .product(name: "Logging", package: "swift-log"),
+        "TLSEngine", "Transport", "RedisLocation", "CLinux", "Log", .product(name: "Logging", package: "swift-log"),
       ]),
     layer(
       "Supervisor",
@@ -122,7 +122,7 @@ let package = Package(
     tests(
       "WorkerTests",
       [
-        "Structures", "SIPServer", "Configuration", "Reactor", "Transport", "Worker",
+        "Structures", "SIPServer", "Configuration", "Reactor", "Transport", "RedisLocation", "Worker",
         .product(name: "Logging", package: "swift-log"),
       ]),
     tests("LogTests", ["Log", .product(name: "Logging", package: "swift-log")]),

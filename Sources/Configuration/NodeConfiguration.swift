@@ -22,6 +22,8 @@ public struct NodeConfiguration: Sendable, Equatable {
   public var listen: [Listener]
   /// `state_directory`: absolute or relative to the working directory of the supervisor.
   public var stateDirectory: String
+  /// `redis`: where registrations are kept.
+  public var redis: Redis
   /// `tls.server`: profiles for accepted connections by name.
   public var tlsServer: [String: TLSServerProfile]
   /// `tls.client`: profiles for connections that we open, by name; `default` always exists.

@@ -31,7 +31,7 @@ enum LayerTable {
       "Worker",
       [
         "Structures", "SIPMessage", "SIPTransaction", "SIPServer", "Configuration", "Reactor", "TLSEngine",
-        "Transport", "Log", "Logging", "CLinux", "Glibc",
+        "Transport", "RedisLocation", "Log", "Logging", "CLinux", "Glibc",
       ],
       "one worker: transport events to the core, actions back"),
     row(
