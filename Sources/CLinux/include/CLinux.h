@@ -140,6 +140,8 @@ static const int clinux_seqpacket = 5;
 // A listening socket of a type at a path, which must not exist; the file has `mode` from the start, whatever the umask.
 // -ENAMETOOLONG: the kernel takes 107 octets.
 int clinux_unix_listen(const char *path, int type, unsigned mode, int backlog);
+// A socket connected to a listening one, non-blocking. -EAGAIN: too many wait at the listener already.
+int clinux_unix_connect(const char *path, int type);
 
 // ---- shared memory
 
