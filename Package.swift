@@ -57,6 +57,7 @@ let package = Package(
     layer("Reactor", ["Structures", "CLinux"]),
     layer("TLSEngine", ["Structures", "COpenSSL"]),
     layer("Transport", ["Structures", "SIPMessage", "Reactor", "TLSEngine"]),
+    layer("Cluster", ["Structures", "Reactor", "CLinux"]),
     layer("Log", ["CLinux", .product(name: "Logging", package: "swift-log")]),
 
     // Wiring: processes.
@@ -64,7 +65,7 @@ let package = Package(
       "Worker",
       [
         "Structures", "SIPMessage", "SIPTransaction", "SIPServer", "Configuration", "Reactor",
-        "TLSEngine", "Transport", "CLinux", "Log", .product(name: "Logging", package: "swift-log"),
+        "TLSEngine", "Transport", "Cluster", "CLinux", "Log", .product(name: "Logging", package: "swift-log"),
       ]),
     layer(
       "Supervisor",
@@ -122,6 +123,7 @@ let package = Package(
         "Structures", "SIPServer", "Configuration", "Reactor", "Transport", "Worker",
         .product(name: "Logging", package: "swift-log"),
       ]),
+    tests("ClusterTests", ["Structures", "Reactor", "CLinux", "Cluster"]),
     tests("LogTests", ["Log", .product(name: "Logging", package: "swift-log")]),
     tests("SupervisorTests", ["Structures", "Configuration", "Reactor", "CLinux", "Supervisor"]),
     tests("CommandTests", ["apus"]),

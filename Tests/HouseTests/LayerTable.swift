@@ -23,11 +23,12 @@ enum LayerTable {
     row(
       "Transport", ["Structures", "SIPMessage", "Reactor", "TLSEngine", "Glibc"],
       "listeners, connections, flows"),
+    row("Cluster", ["Structures", "Reactor", "CLinux"], "links between the workers of a node"),
     row(
       "Worker",
       [
         "Structures", "SIPMessage", "SIPTransaction", "SIPServer", "Configuration", "Reactor", "TLSEngine",
-        "Transport", "Log", "Logging", "CLinux", "Glibc",
+        "Transport", "Cluster", "Log", "Logging", "CLinux", "Glibc",
       ],
       "one worker: transport events to the core, actions back"),
     row(

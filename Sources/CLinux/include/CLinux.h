@@ -125,6 +125,16 @@ const uint8_t *clinux_batch_octets(const struct clinux_batch *batch, int index);
 ptrdiff_t clinux_batch_length(const struct clinux_batch *batch, int index);
 void clinux_batch_sender(const struct clinux_batch *batch, int index, struct clinux_address *sender);
 
+// ---- packets between the processes of a node (SOCK_SEQPACKET)
+
+// Both are non-blocking and close on exec. -EAGAIN: the listener's queue is full; nobody waits.
+int clinux_packet_connect(const char *path);
+int clinux_packet_accept(int listener);
+// The user of the process at the other end of a Unix socket: of the one that connected, or that made the listener.
+int64_t clinux_peer_user(int descriptor);
+// The effective user of this process.
+int64_t clinux_user(void);
+
 // ---- processes and signals
 
 static const int clinux_signal_hup = 1;
