@@ -41,6 +41,7 @@ let package = Package(
     .target(
       name: "COpenSSL", cSettings: warnings,
       linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
+    .target(name: "CHiredis", cSettings: warnings, linkerSettings: [.linkedLibrary("hiredis")]),
 
     .target(
       name: "CLoadGenerator", dependencies: ["CLinux"], cSettings: warnings,
@@ -58,6 +59,7 @@ let package = Package(
     layer("TLSEngine", ["Structures", "COpenSSL"]),
     layer("Transport", ["Structures", "SIPMessage", "Reactor", "TLSEngine"]),
     layer("Cluster", ["Structures", "Reactor", "CLinux"]),
+    layer("RedisLocation", ["Structures", "SIPServer", "Reactor", "TLSEngine", "CHiredis"]),
     layer("Log", ["CLinux", .product(name: "Logging", package: "swift-log")]),
 
     // Wiring: processes.
@@ -117,6 +119,7 @@ let package = Package(
     tests("ReactorTests", ["Structures", "Reactor", "CLinux"]),
     tests("TLSEngineTests", ["Structures", "TLSEngine"]),
     tests("TransportTests", ["Structures", "SIPMessage", "Reactor", "TLSEngine", "Transport"]),
+    tests("RedisLocationTests", ["Structures", "SIPServer", "Reactor", "TLSEngine", "RedisLocation"]),
     tests(
       "WorkerTests",
       [

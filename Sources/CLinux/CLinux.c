@@ -112,6 +112,19 @@ int clinux_memory_file(const char *name) {
   return descriptor < 0 ? -errno : descriptor;
 }
 
+int clinux_shared_memory(const char *name, int64_t size) {
+  int descriptor = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  if (descriptor < 0) return -errno;
+  // No process that maps it can be hit by another that cuts it short.
+  if (ftruncate(descriptor, size) == 0 &&
+      fcntl(descriptor, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW) == 0) {
+    return descriptor;
+  }
+  int error = -errno;
+  close(descriptor);
+  return error;
+}
+
 int clinux_sealed_memory(const char *name, const void *octets, size_t length) {
   int descriptor = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
   if (descriptor < 0) return -errno;

@@ -85,7 +85,8 @@ struct Resolver {
     let wanted = reader.number(["workers"])
     if wanted > 1 {
       reader.note(
-        ["workers"], reader.position(["workers"]), "this version runs one worker", "write workers: 1 to silence this")
+        ["workers"], reader.position(["workers"]), "workers of this version do not share registrations",
+        "write workers: 1 to silence this")
     }
     return wanted == 0 ? max(1, sources.facts.cores) : wanted
   }

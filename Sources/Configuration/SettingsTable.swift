@@ -53,8 +53,8 @@ public enum SettingsTable {
       "The digest algorithms offered to the users of this domain, best first."),
     Setting(
       "workers", .countOrAuto(1...256), default: .written("auto"), reload: .restart,
-      "How many worker processes serve; auto: one for each processor core. This version starts one, whatever is "
-        + "written here, and says so."),
+      "How many worker processes serve; auto: one for each processor core. In this version auto means 1: several workers "
+        + "do not share registrations yet."),
   ]
 
   private static let listening: [Setting] = [

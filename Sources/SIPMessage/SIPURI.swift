@@ -58,6 +58,19 @@ public struct SIPURI: Sendable, Equatable {
     try readTail(text, hostEnd, end)
   }
 
+  /// Whether octets begin like a SIPS URI, without reading it.
+  public static func isSIPS(_ octets: Span<UInt8>) -> Bool {
+    octets.count > 5 && octets.extracting(0..<5).equalsIgnoringCase("sips:")
+  }
+
+  /// A SIPS URI with `sip` as its scheme, the rest as it is; anything else unchanged.
+  public static func asSIP(_ octets: [UInt8]) -> [UInt8] {
+    guard isSIPS(octets.span) else { return octets }
+    var other = octets
+    other.remove(at: 3)
+    return other
+  }
+
   /// Whether the scheme is `sip` or `sips`.
   public var isSIP: Bool { scheme == .sip || scheme == .sips }
 

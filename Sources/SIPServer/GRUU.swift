@@ -110,7 +110,7 @@ extension GRUU {
     let (user, domain) = (aor.extracting(0..<at), aor.extracting(at + 1..<aor.count))
     // RFC 5630 §5.2.1: the scheme is that of the contact.
     let uri = binding.uri
-    let isSecure = uri.count > 5 && uri.span.extracting(0..<5).equalsIgnoringCase("sips:")
+    let isSecure = SIPURI.isSIPS(uri.span)
     output.append(isSecure ? ";pub-gruu=\"sips:" : ";pub-gruu=\"sip:")
     append(escaping: user, allowing: "-_.!~*'()&=+$,;?/", to: &output)
     output.append("@")

@@ -3,8 +3,9 @@ public import Configuration
 internal import Reactor
 public import Structures
 
-/// The sockets of one worker slot, in the order of the configuration. Held for the supervisor's life: closing a
-/// SO_REUSEPORT socket would reset the connections that wait in its queue.
+/// The sockets of all worker slots. Held for the supervisor's life: closing a SO_REUSEPORT socket would reset the
+/// connections that wait in its queue, and a UDP listener with another number of sockets would give half of its clients
+/// to other workers.
 public struct ListenerSockets: ~Copyable {
   /// Why a listener can't be had.
   public struct Problem: Error {
@@ -18,33 +19,37 @@ public struct ListenerSockets: ~Copyable {
     public let remedy: String
   }
 
-  /// The descriptors.
-  public let numbers: [Int32]
+  /// The descriptors of each slot, in the order of the configuration.
+  public let slots: [[Int32]]
   /// Where they are bound: the ports that the system chose in place of 0.
   public let addresses: [SocketAddress]
 
-  /// Opens, binds and, for TCP and TLS, listens.
-  public init(_ listeners: [NodeConfiguration.Listener]) throws(Problem) {
-    var numbers: [Int32] = []
+  /// Opens, binds and, for TCP and TLS, listens: once for each of `slots`, at the same address and port for all.
+  public init(_ listeners: [NodeConfiguration.Listener], slots count: Int) throws(Problem) {
+    var slots: [[Int32]] = Array(repeating: [], count: count)
     var addresses: [SocketAddress] = []
     for (index, listener) in listeners.enumerated() {
       do throws(SystemError) {
         try Self.checkFree(listener)
-        let descriptor =
-          listener.transport == .udp ? try Socket.datagram(listener.address) : try Socket.listen(listener.address)
-        addresses.append(try Socket.localAddress(descriptor.number))
-        numbers.append(descriptor.release())
+        // A port that the system chose for the first is asked for by the others.
+        var address = listener.address
+        for slot in 0..<count {
+          let descriptor = listener.transport == .udp ? try Socket.datagram(address) : try Socket.listen(address)
+          if slot == 0 { address = try Socket.localAddress(descriptor.number) }
+          slots[slot].append(descriptor.release())
+        }
+        addresses.append(address)
       } catch {
-        for number in numbers { clinux_close(number) }
+        for number in slots.joined() { clinux_close(number) }
         throw Self.problem(index, listener, error)
       }
     }
-    self.numbers = numbers
+    self.slots = slots
     self.addresses = addresses
   }
 
   deinit {
-    for number in numbers { clinux_close(number) }
+    for number in slots.joined() { clinux_close(number) }
   }
 
   private static func checkFree(_ listener: NodeConfiguration.Listener) throws(SystemError) {

@@ -19,13 +19,19 @@ public final class NodeSupervisor {
     public static let usage: Int32 = 2
   }
 
+  /// The size of a slot's statistics page in bytes.
+  private static let pageSize = 256 << 10
+
   private let path: String
   private let executable: String
   private var logger: Logger
   private var file: ConfigurationFile
   private let loop: EventLoop
   private let epoch: UInt64
-  private var listeners: ListenerSockets
+  private let listeners: ListenerSockets
+  private let links: LinkListeners
+  /// The memory of the statistics pages: one stretch of ``pageSize`` bytes for each slot.
+  private let pages: Descriptor
   private var machine: SupervisorMachine
   private var actions: [SupervisorMachine.Action] = []
   private var workers: [Int: WorkerProcess] = [:]
@@ -66,8 +72,17 @@ public final class NodeSupervisor {
     setenv("SWIFT_BACKTRACE", "enable=no", 0)
     loop = try EventLoop()
     epoch = try System.random64()
-    listeners = try ListenerSockets(file.configuration.listen)
-    machine = SupervisorMachine(slots: 1)
+    let slots = file.configuration.workers
+    listeners = try ListenerSockets(file.configuration.listen, slots: slots)
+    links = try LinkListeners(stateDirectory: file.configuration.stateDirectory, slots: slots)
+    pages = try Self.makePages(slots: slots)
+    machine = SupervisorMachine(slots: slots)
+  }
+
+  private static func makePages(slots: Int) throws(SystemError) -> Descriptor {
+    let result = clinux_shared_memory("apus-pages", Int64(slots * pageSize))
+    if result < 0 { throw SystemError("memfd_create", code: -result) }
+    return Descriptor(owning: result)
   }
 
   private func run() throws -> Int32 {
@@ -81,6 +96,7 @@ public final class NodeSupervisor {
     carryOut()
     while finished == nil { try loop.runOnce(until: nil) }
     signals.stop()
+    links.remove()
     logger.info("stopped")
     return finished ?? ExitStatus.failure
   }
@@ -156,8 +172,7 @@ public final class NodeSupervisor {
   private func spawn(_ slot: Int, _ generation: UInt16) {
     do throws(SystemError) {
       workers[slot] = try WorkerProcess(
-        executable: executable, slot: slot, generation: generation, epoch: epoch, bundle: file.bundle,
-        listeners: listeners.numbers, loop: loop
+        executable: executable, slot: slot, generation: generation, belongings: belongings(of: slot), loop: loop
       ) { [unowned self] message, worker in
         machine.received(
           message, slot: worker.slot, generation: worker.generation, System.monotonicNow, into: &actions)
@@ -167,6 +182,12 @@ public final class NodeSupervisor {
       machine.ended(
         .notStarted("\(error)"), slot: slot, generation: generation, System.monotonicNow, into: &actions)
     }
+  }
+
+  private func belongings(of slot: Int) -> WorkerProcess.Belongings {
+    WorkerProcess.Belongings(
+      epoch: epoch, slots: listeners.slots.count, bundle: file.bundle, listeners: listeners.slots[slot],
+      link: links.numbers[slot], linkDirectory: links.directory, page: pages.number, redis: "")
   }
 
   private func announceReady() {

@@ -13,29 +13,50 @@ final class WorkerProcess: EventHandler {
   private var isOpen = true
   private let received: (ControlMessage, WorkerProcess) -> Void
 
-  /// Starts the executable with the sockets at 4 and above, the control channel at 3 and the configuration behind them.
+  /// What a worker is given beside its slot and generation.
+  struct Belongings {
+    /// The random number of the supervisor's start.
+    var epoch: UInt64
+    /// How many slots the node has.
+    var slots: Int
+    /// The configuration.
+    var bundle: ConfigurationBundle
+    /// The listening sockets of the slot.
+    var listeners: [Int32]
+    /// The link listener of the slot.
+    var link: Int32
+    /// Where the link listeners of all slots are.
+    var linkDirectory: String
+    /// The memory of the statistics pages.
+    var page: Int32
+    /// The socket of the private Redis; empty: there is none.
+    var redis: String
+  }
+
+  /// Starts the executable with the control channel at 3, the sockets at 4 and above and the rest behind them.
   init(
-    executable: String, slot: Int, generation: UInt16, epoch: UInt64, bundle: ConfigurationBundle,
-    listeners: [Int32], loop: EventLoop, received: @escaping (ControlMessage, WorkerProcess) -> Void
+    executable: String, slot: Int, generation: UInt16, belongings: borrowing Belongings, loop: EventLoop,
+    received: @escaping (ControlMessage, WorkerProcess) -> Void
   ) throws(SystemError) {
     var ends: [Int32] = [-1, -1]
-    let made = clinux_socket_pair(5, &ends)
+    let made = clinux_socket_pair(clinux_seqpacket, &ends)
     if made < 0 { throw SystemError("socketpair", code: -made) }
     channel = Descriptor(owning: ends[0])
     let other = Descriptor(owning: ends[1])
-    let octets = bundle.encode()
+    let octets = belongings.bundle.encode()
     let memory = octets.withUnsafeBytes { clinux_sealed_memory("apus-configuration", $0.baseAddress, $0.count) }
     if memory < 0 { throw SystemError("memfd_create", code: -memory) }
     let configuration = Descriptor(owning: memory)
 
     let first: Int32 = 4
-    let behind = first + Int32(listeners.count)
-    var map = listeners.enumerated().map { clinux_descriptor_map(from: $1, to: first + Int32($0)) }
+    let inherited = belongings.listeners + [configuration.number, belongings.link, belongings.page]
+    let behind = first + Int32(belongings.listeners.count)
+    var map = inherited.enumerated().map { clinux_descriptor_map(from: $1, to: first + Int32($0)) }
     map.append(clinux_descriptor_map(from: other.number, to: 3))
-    map.append(clinux_descriptor_map(from: configuration.number, to: behind))
     let arguments = WorkerArguments(
-      configuration: behind, control: 3, slot: UInt16(slot), generation: generation, epoch: epoch,
-      listeners: Array(first..<behind))
+      configuration: behind, control: 3, slot: UInt16(slot), slots: UInt16(belongings.slots), generation: generation,
+      epoch: belongings.epoch, listeners: Array(first..<behind), link: behind + 1,
+      linkDirectory: belongings.linkDirectory, page: behind + 2, redis: belongings.redis)
     process = try Self.spawn(executable, arguments.words, map)
     self.slot = slot
     self.generation = generation

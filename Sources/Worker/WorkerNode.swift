@@ -18,7 +18,7 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
   let core: ServerCore
   let log: Logger
   let transport: TransportLayer
-  private let location: LocationDesk
+  let location: any LocationService
   private var connectionLog: ConnectionLog
   private var timer: DeadlineID?
   private var actions = ServerActions()
@@ -43,7 +43,7 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
         node: node, slot: arguments.slot, generation: arguments.generation,
         transaction: SlotHandle(index: 0, generation: 0)),
       hashing: hashing, users: Users(configuration), start: loop.now, unixSeconds: unixSeconds)
-    location = LocationDesk(unixSeconds: unixSeconds, maximum: configuration.limits.bindings)
+    location = InMemoryLocationService(unixSeconds: unixSeconds, maximum: configuration.limits.bindings)
     connectionLog = ConnectionLog(log, start: loop.now)
     transport = TransportLayer(
       loop: loop,

@@ -48,30 +48,17 @@ final class LinkBench {
       let start = try #require(text.baseAddress)
       return String(cString: try #require(mkdtemp(start)))
     }
-    for slot in 0..<slots { listeners.append(try Self.listen("\(directory)/\(slot)")) }
+    for slot in 0..<slots {
+      let number = clinux_unix_listen("\(directory)/\(slot)", clinux_seqpacket, 0o600, 64)
+      try #require(number >= 0)
+      listeners.append(number)
+    }
   }
 
   deinit {
     for listener in listeners { close(listener) }
     for slot in 0..<listeners.count { unlink("\(directory)/\(slot)") }
     rmdir(directory)
-  }
-
-  /// A listening packet socket, which the C library of the worker doesn't make: the supervisor's does.
-  private static func listen(_ path: String) throws -> Int32 {
-    let number = socket(AF_UNIX, Int32(SOCK_SEQPACKET.rawValue), 0)
-    var address = sockaddr_un()
-    address.sun_family = sa_family_t(AF_UNIX)
-    withUnsafeMutableBytes(of: &address.sun_path) { room in
-      for (index, octet) in path.utf8.enumerated() { room[index] = octet }
-    }
-    let result = withUnsafePointer(to: &address) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        bind(number, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
-      }
-    }
-    try #require(result == 0 && Glibc.listen(number, 64) == 0)
-    return number
   }
 
   /// A worker of a slot begins; its listener is a copy of the one that is held.

@@ -22,9 +22,9 @@ private final class Node {
   private let process = Process()
 
   /// Starts a node on ports that are free.
-  init(_ sandbox: Sandbox, mode: String = "serve") throws {
+  init(_ sandbox: Sandbox, mode: String = "serve", more: String = "") throws {
     self.sandbox = sandbox
-    try Self.prepare(sandbox)
+    try Self.prepare(sandbox, more)
     process.executableURL = Sandbox.executable
     process.arguments = ["serve", "--config", "apus.yaml"]
     process.currentDirectoryURL = sandbox.directory
@@ -36,11 +36,11 @@ private final class Node {
 
   deinit { if process.isRunning { kill(process.processIdentifier, SIGKILL) } }
 
-  static func prepare(_ sandbox: Sandbox) throws {
+  static func prepare(_ sandbox: Sandbox, _ more: String) throws {
     try sandbox.write(worker, to: "worker", rights: 0o755)
     try sandbox.write(
-      "node: n\ndomains: [example.test]\nlisten: [\"tcp:127.0.0.1:0\", \"udp:127.0.0.1:0\"]\nstate_directory: state\n",
-      to: "apus.yaml")
+      "node: n\ndomains: [example.test]\nlisten: [\"tcp:127.0.0.1:0\", \"udp:127.0.0.1:0\"]\nstate_directory: state\n"
+        + more, to: "apus.yaml")
   }
 
   static func environment(_ sandbox: Sandbox, _ mode: String) -> [String: String] {
@@ -81,7 +81,7 @@ struct ServeTests {
     let node = try Node(try Sandbox())
     #expect(node.says(" INFO ready: node n serves example.test"))
     #expect(node.log.contains("--control-fd 3 "))
-    #expect(node.log.contains("--listeners 4,5\n"))
+    #expect(node.log.contains("--listeners 4,5 "))
     #expect(node.sandbox.exists("state/supervisor.lock"))
     let worker = try #require(node.worker(1))
     node.signal(SIGTERM)
@@ -89,6 +89,27 @@ struct ServeTests {
     #expect(node.log.contains("told   1   3\n"))
     #expect(!node.sandbox.exists("state/supervisor.lock"))
     #expect(kill(worker, 0) == -1)
+  }
+
+  @Test("each of several workers has sockets of its own at the same ports, a link listener and the pages of all")
+  func slots() throws {
+    let sandbox = try Sandbox()
+    try FileManager.default.createDirectory(
+      at: sandbox.directory.appendingPathComponent("state/links"), withIntermediateDirectories: true)
+    try sandbox.write("stale", to: "state/links/0")
+    let node = try Node(sandbox, more: "workers: 3\n")
+    #expect(node.says(" ready: "))
+    for slot in 0..<3 {
+      let words = "--slot \(slot) --slots 3 --generation 1 "
+      let line = try #require(node.log.split(separator: "\n").first { $0.contains(words) })
+      #expect(line.contains("--listeners 4,5 --link-fd 7 --link-directory state/links --page-fd 8 --redis"))
+      #expect(try sandbox.rights("state/links/\(slot)") == 0o600)
+    }
+    #expect(try sandbox.rights("state/links") == 0o700)
+    #expect(node.log.components(separatedBy: "listening on ").count == 3)
+    node.signal(SIGTERM)
+    #expect(node.end() == 0)
+    #expect(!sandbox.exists("state/links"))
   }
 
   @Test("a second node with the same state directory is refused with the process id of the first")

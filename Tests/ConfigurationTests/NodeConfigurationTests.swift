@@ -196,7 +196,7 @@ struct NodeConfigurationTests {
     #expect(errors(node, files: ["key": []]).count == 1)
   }
 
-  @Test("several workers are noted while one is started")
+  @Test("several workers are noted while they share no registrations")
   func workers() {
     #expect(resolve(.plain([("workers", "2")])).notes.contains { $0.key == "workers" })
     #expect(!resolve(.plain([("workers", "1")])).notes.contains { $0.key == "workers" })

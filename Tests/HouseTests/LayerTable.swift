@@ -12,6 +12,7 @@ enum LayerTable {
   static let rows: [Row] = [
     row("CLinux", [], "system calls and constants that Glibc's module lacks"),
     row("COpenSSL", [], "OpenSSL's macros as functions"),
+    row("CHiredis", [], "hiredis' protocol reader as flat lists"),
     pure("Structures", [], "instants, timer wheel, slots, addresses, flows"),
     pure("SIPMessage", ["Structures"], "octets to messages and back; stream framing; URIs"),
     pure("SIPTransaction", ["Structures", "SIPMessage"], "the four transaction machines"),
@@ -24,6 +25,9 @@ enum LayerTable {
       "Transport", ["Structures", "SIPMessage", "Reactor", "TLSEngine", "Glibc"],
       "listeners, connections, flows"),
     row("Cluster", ["Structures", "Reactor", "CLinux"], "links between the workers of a node"),
+    row(
+      "RedisLocation", ["Structures", "SIPServer", "Reactor", "TLSEngine", "CHiredis", "Glibc"],
+      "the client of a Redis server, and the location in it"),
     row(
       "Worker",
       [

@@ -1,5 +1,6 @@
 import SIPMessage
 import SIPServer
+import Simulation
 import Structures
 import Testing
 
@@ -83,8 +84,8 @@ struct MutationTests {
   func changed(_ part: UInt64) {
     let seed = part &* 7_919 &+ 1
     var mutator = Mutator(random: SplitMix(seed: seed))
-    let node = TestNode(seed: seed, hashing: QuickHashing(seed: seed)) { $0.authenticationRequired = part % 2 == 0 }
-    let open = TestNode(seed: seed, hashing: QuickHashing(seed: seed))
+    let node = TestNode(seed: seed, hashing: SimpleHashing(seed: seed)) { $0.authenticationRequired = part % 2 == 0 }
+    let open = TestNode(seed: seed, hashing: SimpleHashing(seed: seed))
     for node in [node, open] {
       let (alice, udp, bob) = (node.peer("alice"), node.peer("udp", .udp), node.peer("bob"))
       if !node.isChallenging { node.register("bob", bob) }

@@ -1,4 +1,5 @@
 import SIPServer
+import Simulation
 import Structures
 import Testing
 
@@ -37,7 +38,7 @@ private final class RandomStory {
 
   init(seed: UInt64) {
     random = SplitMix(seed: seed)
-    node = TestNode(seed: seed, hashing: QuickHashing(seed: seed))
+    node = TestNode(seed: seed, hashing: SimpleHashing(seed: seed))
     loses = seed % 3 == 0
     node.locationDelay = .milliseconds(Int.random(in: 1...2_000, using: &random))
     for index in 0..<4 {

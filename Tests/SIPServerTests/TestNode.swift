@@ -1,6 +1,7 @@
 import SIPMessage
 import SIPServer
 import SIPTransaction
+import Simulation
 import Structures
 import Testing
 
@@ -406,58 +407,6 @@ final class TestNode {
     settle()
     #expect(TestNode.start(one(by: peer)) == "SIP/2.0 200 OK")
   }
-}
-
-/// A small generator with a seed, so that a failing run can be had again.
-struct SplitMix: RandomNumberGenerator {
-  private var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var word = state
-    word = (word ^ word >> 30) &* 0xBF58_476D_1CE4_E5B9
-    word = (word ^ word >> 27) &* 0x94D0_49BB_1331_11EB
-    return word ^ word >> 31
-  }
-}
-
-/// Users by name, in all domains unless one is named; their HA1 is made at once.
-final class TestUsers: UserDirectory {
-  private var hashes: [String: [UInt8]] = [:]
-  var offered: [String: AlgorithmList] = [:]
-
-  /// Users with their passwords.
-  init(_ passwords: [String: String] = [:]) {
-    for (user, password) in passwords { add(user, name: user, realm: "example.test", password) }
-  }
-
-  /// Adds a user of one domain.
-  func add(_ user: String, domain: String, realm: String, _ password: String) {
-    add(user, name: "\(user)@\(domain)", realm: realm, password)
-  }
-
-  private func add(_ user: String, name: String, realm: String, _ password: String) {
-    let hashing = TestHashing()
-    for algorithm in HashAlgorithm.allCases {
-      let secret = Array("\(user):\(realm):\(password)".utf8)
-      var hash: [UInt8] = []
-      hashing.appendHash(algorithm, secret.span, to: &hash)
-      var text: [UInt8] = []
-      text.append(hexadecimal: hash.span)
-      hashes["\(name) \(algorithm)"] = text
-    }
-  }
-
-  func appendHA1(domain: Span<UInt8>, user: Span<UInt8>, algorithm: HashAlgorithm, to output: inout [UInt8]) -> Bool {
-    let ofDomain = hashes["\(user.text)@\(domain.text) \(algorithm)"]
-    guard let hash = ofDomain ?? hashes["\(user.text) \(algorithm)"] else { return false }
-    output += hash
-    return true
-  }
-
-  func algorithms(domain: Span<UInt8>, user: Span<UInt8>) -> AlgorithmList? { offered[user.text] }
 }
 
 extension String {

@@ -88,6 +88,8 @@ int clinux_socket_pair(int type, int descriptors[2]);
 int clinux_pipe(int descriptors[2]);
 // An anonymous file in memory, close on exec.
 int clinux_memory_file(const char *name);
+// The same, of a size that is sealed: filled with zeros, to be mapped by several processes.
+int clinux_shared_memory(const char *name, int64_t size);
 
 // An anonymous file in memory with these octets, sealed against every change, close on exec.
 int clinux_sealed_memory(const char *name, const void *octets, size_t length);
@@ -125,9 +127,16 @@ const uint8_t *clinux_batch_octets(const struct clinux_batch *batch, int index);
 ptrdiff_t clinux_batch_length(const struct clinux_batch *batch, int index);
 void clinux_batch_sender(const struct clinux_batch *batch, int index, struct clinux_address *sender);
 
-// ---- packets between the processes of a node (SOCK_SEQPACKET)
+// ---- Unix sockets
 
-// Both are non-blocking and close on exec. -EAGAIN: the listener's queue is full; nobody waits.
+static const int clinux_stream = 1;
+static const int clinux_seqpacket = 5;
+
+// A listening socket of a type at a path, which must not exist; the file has `mode` from the start, whatever the umask.
+// -ENAMETOOLONG: the kernel takes 107 octets.
+int clinux_unix_listen(const char *path, int type, unsigned mode, int backlog);
+
+// Connects to a listener of packets; accepts. Both sockets are non-blocking and close on exec. -EAGAIN: the listener's queue is full; nobody waits.
 int clinux_packet_connect(const char *path);
 int clinux_packet_accept(int listener);
 // The user of the process at the other end of a Unix socket: of the one that connected, or that made the listener.

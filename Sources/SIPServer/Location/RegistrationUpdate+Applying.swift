@@ -155,8 +155,7 @@ private struct ComparableURI {
   private let uri: SIPURI
 
   init?(_ written: [UInt8]) {
-    var octets = written
-    if octets.count > 5, octets.span.extracting(0..<5).equalsIgnoringCase("sips:") { octets.remove(at: 3) }
+    let octets = SIPURI.asSIP(written)
     guard let uri = try? SIPURI(octets.span, ByteRange(0, octets.count)) else { return nil }
     self.octets = octets
     self.uri = uri

@@ -167,6 +167,8 @@ final class ResponseContext {
   var loopCheck: UInt32 = 0
   /// The caller's own address of record, for the token that leads back to him.
   var callerRecord: [UInt8] = []
+  /// Which of the caller's bindings the request came over, as it was then.
+  var callerIdentity = BindingIdentity.none
   /// The caller's identity to be asserted, as a value of P-Asserted-Identity; empty when nobody proved it (RFC 3325 §5).
   var asserted: [UInt8] = []
   /// The address of record that is called, as it was looked up; empty when none was.
@@ -196,6 +198,7 @@ final class ResponseContext {
     cancelReason.clear()
     poppedRoutes = 0
     callerRecord.clear()
+    callerIdentity = .none
     record.clear()
     asserted.clear()
     redirectedTo.clear()

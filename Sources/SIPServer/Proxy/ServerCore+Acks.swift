@@ -44,10 +44,8 @@ extension ServerCore {
     _ message: Message, to bindings: BindingSet?, from flow: Flow, _ now: Instant, _ actions: inout ServerActions
   ) {
     defer { transactions.pool.put(message) }
-    guard let via = try? message.topVia(), let uri = try? message.requestURI() else { return }
+    guard let inquiry = readAgain(message, flow) else { return }
     let bindings = bindings ?? .empty
-    var inquiry = Inquiry(message: message, flow: flow, via: via, uri: uri)
-    readRoutes(&inquiry)
     let bytes = message.bytes
     if let gruu = gruu(of: inquiry, bytes.span)?.gruu {
       forwardAck(inquiry, toGRUU: gruu, bindings, &actions)
@@ -62,7 +60,7 @@ extension ServerCore {
         to: ResponseContext.Target(
           uri: kept.uri, hop: next.hop, q: 1_000, lastRoute: kept.lastRoute, route: next.route), &actions)
     } else {
-      let isSecure = uri.scheme == .sips
+      let isSecure = inquiry.uri.scheme == .sips
       let targets = bindings.bindings.lazy.compactMap { self.target(of: $0) }
       if let target = targets.first(where: { self.admitted($0, isSecure: isSecure) != nil }) {
         forwardAck(inquiry, to: target, &actions)
@@ -133,7 +131,7 @@ extension ServerCore {
       branch: branchText(
         SlotHandle(index: UInt32(truncatingIfNeeded: word), generation: 0), loopCheck(inquiry.message)),
       breadth: incomingBreadth(inquiry.message) ?? settings.maxBreadth,
-      poppedRoutes: inquiry.poppedRoutes, callerRecord: [], calleeRecord: [], &actions.outbox.octets)
+      poppedRoutes: inquiry.poppedRoutes, caller: .unknown, calleeRecord: [], &actions.outbox.octets)
     actions.outbox.transmit(from: start, to: target.hop.destination, tag: tag)
     statistics.requestsForwarded &+= 1
   }

@@ -80,14 +80,14 @@ extension ServerCore {
     append(
       request, via: via, from: source, to: ResponseContext.Target(uri: uri, hop: hop, q: 1_000),
       branch: branchText(SlotHandle(index: 1, generation: 1), loopCheck(request)),
-      breadth: incomingBreadth(request) ?? settings.maxBreadth, poppedRoutes: 0, callerRecord: [], calleeRecord: [],
+      breadth: incomingBreadth(request) ?? settings.maxBreadth, poppedRoutes: 0, caller: .unknown, calleeRecord: [],
       &output)
   }
 
   /// Writes the request as it goes to one target: copied in runs, with the lines that change spliced in.
   func append(
     _ request: Message, via: Via, from source: Flow, to target: ResponseContext.Target, branch: Branch,
-    breadth: Int, poppedRoutes: Int, callerRecord: [UInt8], calleeRecord: [UInt8], asserted: [UInt8] = [],
+    breadth: Int, poppedRoutes: Int, caller: FlowToken.Owner, calleeRecord: [UInt8], asserted: [UInt8] = [],
     _ output: inout [UInt8]
   ) {
     let bytes = request.bytes
@@ -97,7 +97,7 @@ extension ServerCore {
     if settings.recordRoute, request.method.formsDialog,
       request.tag(of: .to) == nil || request.method == .notify && isByToken(request, source)
     {
-      appendRecordRoutes(request, source, target, callerRecord, calleeRecord, &output)
+      appendRecordRoutes(request, source, target, caller, calleeRecord, &output)
     }
     if request.method == .register { appendPath(request, text, source, target, &output) }
     if target.isDetoured, !target.route.isEmpty {
@@ -156,22 +156,20 @@ extension ServerCore {
   /// Two values, so that each side's next request names the flow to the other side, over whatever connection it comes (RFC 5626 §5.3,
   /// RFC 5658 §3.3): the callee uses the upper one first, the caller the lower.
   private func appendRecordRoutes(
-    _ request: Message, _ source: Flow, _ target: ResponseContext.Target, _ callerRecord: [UInt8],
+    _ request: Message, _ source: Flow, _ target: ResponseContext.Target, _ caller: FlowToken.Owner,
     _ calleeRecord: [UInt8], _ output: inout [UInt8]
   ) {
-    let caller = NextHop(destination: .flow(source.id), transport: source.transport, listener: source.listener)
-    let isSecureThere = Self.isSIPS(target.uri)
-    let callerIdentity = owned.identity(over: source.id, aor: callerRecord.span)
+    let back = NextHop(destination: .flow(source.id), transport: source.transport, listener: source.listener)
+    let uri = target.uri
+    let isSecureThere = SIPURI.isSIPS(uri.span)
     let check = target.hop.flow == nil ? callCheck(request) : 0
-    appendRecordRoute(
-      as: target.hop, leadingTo: caller, FlowToken.Owner(aor: callerRecord, identity: callerIdentity),
-      isSecure: isSecureThere, &output)
+    appendRecordRoute(as: target.hop, leadingTo: back, caller, isSecure: isSecureThere, &output)
     var callee = FlowToken.Owner(aor: calleeRecord, identity: identity(of: target))
     if calleeRecord.isEmpty, request.tag(of: .to) != nil || target.origin == .token {
       callee = tokenOwner(request, source)
     }
     let isSecureHere = (try? request.requestURI())?.scheme == .sips
-    appendRecordRoute(as: caller, leadingTo: target.hop, callee, callCheck: check, isSecure: isSecureHere, &output)
+    appendRecordRoute(as: back, leadingTo: target.hop, callee, callCheck: check, isSecure: isSecureHere, &output)
   }
 
   /// RFC 5626 §5.1: as the first hop of a registration with somebody else we stay in the way back to the client. RFC 5630 §5.2: a SIPS contact

@@ -27,7 +27,9 @@ extension ServerCore {
   ) {
     append(
       server.request, via: server.via, from: server.source, to: target, branch: branch, breadth: breadth,
-      poppedRoutes: context.poppedRoutes, callerRecord: context.callerRecord, calleeRecord: context.record,
+      poppedRoutes: context.poppedRoutes,
+      caller: FlowToken.Owner(aor: context.callerRecord, identity: context.callerIdentity),
+      calleeRecord: context.record,
       asserted: context.asserted, &output)
   }
 

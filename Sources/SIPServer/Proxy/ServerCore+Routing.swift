@@ -51,12 +51,17 @@ extension ServerCore {
     return tokenHop(of: inquiry) != nil
   }
 
-  /// Whether a token of ours stood in the Route of a request.
-  func isByToken(_ request: Message, _ flow: Flow) -> Bool {
-    guard let via = try? request.topVia(), let uri = try? request.requestURI() else { return false }
+  /// What the Route of a request says that was received before; nil for one that could not have been.
+  func readAgain(_ request: Message, _ flow: Flow) -> Inquiry? {
+    guard let via = try? request.topVia(), let uri = try? request.requestURI() else { return nil }
     var inquiry = Inquiry(message: request, flow: flow, via: via, uri: uri)
     readRoutes(&inquiry)
-    return inquiry.token != nil
+    return inquiry
+  }
+
+  /// Whether a token of ours stood in the Route of a request.
+  func isByToken(_ request: Message, _ flow: Flow) -> Bool {
+    readAgain(request, flow)?.token != nil
   }
 
   /// A check of the Call-ID of a request, for tokens that lead nowhere themselves.
@@ -68,10 +73,7 @@ extension ServerCore {
 
   /// The binding to which the token in the Route of a request led; unknown when it has none.
   func tokenOwner(_ request: Message, _ flow: Flow) -> FlowToken.Owner {
-    guard let via = try? request.topVia(), let uri = try? request.requestURI() else { return .unknown }
-    var inquiry = Inquiry(message: request, flow: flow, via: via, uri: uri)
-    readRoutes(&inquiry)
-    guard inquiry.token != nil else { return .unknown }
+    guard let inquiry = readAgain(request, flow), inquiry.token != nil else { return .unknown }
     let bytes = request.bytes
     let text = bytes.span.extracting(inquiry.tokenText.positions)
     return FlowToken(text, withRecord: true, hashing: hashing, scratch: &tokenScratch)?.owner ?? .unknown
@@ -186,6 +188,10 @@ extension ServerCore {
     context.isInvite = server.isInvite
     context.poppedRoutes = inquiry.poppedRoutes
     noteCaller(of: inquiry, in: context)
+    if inquiry.message.method.formsDialog {
+      let record = context.callerRecord
+      context.callerIdentity = owned.identity(over: inquiry.flow.id, aor: record.span)
+    }
     appendIdentity(of: inquiry, to: &context.asserted)
     if context.isInvite { respond(server, 100, now, &actions) }
     return context

@@ -18,10 +18,11 @@ extension ServerCore {
   /// URI. What may be tried in place of the next hop is held to the same.
   func admitted(_ target: ResponseContext.Target, isSecure: Bool) -> ResponseContext.Target? {
     let isDetoured = target.isDetoured
-    let isContactSecure = Self.isSIPS(target.uri) || isDetoured && Self.isSIPS(target.lastRoute)
+    let (uri, lastRoute) = (target.uri, target.lastRoute)
+    let isContactSecure = SIPURI.isSIPS(uri.span) || isDetoured && SIPURI.isSIPS(lastRoute.span)
     guard isSecure || isContactSecure else { return target }
     // Without the last-hop exception of RFC 3261 §26.2.2.
-    if isSecure, !Self.isSIPS(target.uri) || !target.lastRoute.isEmpty && !Self.isSIPS(target.lastRoute) { return nil }
+    if isSecure, !SIPURI.isSIPS(uri.span) || !lastRoute.isEmpty && !SIPURI.isSIPS(lastRoute.span) { return nil }
     var (hop, fallback) = (target.hop, target.fallback)
     if fallback?.transport != .tls { fallback = nil }
     if hop.transport != .tls {
@@ -30,10 +31,10 @@ extension ServerCore {
     }
     if isSecure, !isDetoured { return target }
     return ResponseContext.Target(
-      uri: isSecure ? target.uri : Self.asSIP(target.uri), hop: hop, q: target.q, instance: target.instance,
+      uri: isSecure ? uri : SIPURI.asSIP(uri), hop: hop, q: target.q, instance: target.instance,
       // It is that of the contact as it was registered.
       identity: identity(of: target), origin: target.origin,
-      lastRoute: isSecure ? target.lastRoute : Self.asSIP(target.lastRoute), route: target.route, fallback: fallback)
+      lastRoute: isSecure ? lastRoute : SIPURI.asSIP(lastRoute), route: target.route, fallback: fallback)
   }
 
   /// Why a target is not admitted.
@@ -57,18 +58,5 @@ extension ServerCore {
     case .notAllowed: output.append(" \"SIPS Not Allowed\"\r\n")
     case .required: output.append(" \"SIPS Required\"\r\n")
     }
-  }
-
-  /// Whether a URI is a SIPS URI, without reading it.
-  static func isSIPS(_ uri: [UInt8]) -> Bool {
-    uri.count > 5 && uri.span.extracting(0..<5).equalsIgnoringCase("sips:")
-  }
-
-  /// A SIPS URI with sip as its scheme, the rest as it is; another URI unchanged.
-  private static func asSIP(_ uri: [UInt8]) -> [UInt8] {
-    guard isSIPS(uri) else { return uri }
-    var other = uri
-    other.remove(at: 3)
-    return other
   }
 }

@@ -197,18 +197,14 @@ extension RegistrationRequest {
     _ contacts: [RegistrationUpdate.ContactChange], _ text: Span<UInt8>
   ) throws(RegistrationRefusal) {
     let kept = contacts.filter { $0.duration > 0 }
-    guard kept.contains(where: { Self.isSecure($0.uri.span) }) else { return }
-    guard kept.allSatisfy({ Self.isSecure($0.uri.span) }), try parsed(message.requestURI).scheme == .sips else {
+    guard kept.contains(where: { SIPURI.isSIPS($0.uri.span) }) else { return }
+    guard kept.allSatisfy({ SIPURI.isSIPS($0.uri.span) }), try parsed(message.requestURI).scheme == .sips else {
       throw .insecure
     }
     var values = ValueIterator(.path, in: message)
     while let (value, _) = values.next(text) {
       guard (try? NameAddress(text, value))?.uri.scheme == .sips else { throw .insecure }
     }
-  }
-
-  private static func isSecure(_ uri: Span<UInt8>) -> Bool {
-    uri.count > 5 && uri.extracting(0..<5).equalsIgnoringCase("sips:")
   }
 
   /// RFC 5626 §6: the first Path value tells by `ob` that the proxy which added it keeps the client's flow.

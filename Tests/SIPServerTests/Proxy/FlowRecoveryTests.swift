@@ -98,6 +98,39 @@ struct FlowRecoveryTests {
     #expect(TestNode.start(node.one(by: call.bob)) == "INFO sip:bob@10.0.0.2 SIP/2.0")
   }
 
+  @Test("a caller whose connection drops before the last target is tried is found over its new one")
+  func callerDropsWhileForking() {
+    let node = TestNode()
+    let (old, first, second) = (node.peer("old"), node.peer("first"), node.peer("second"))
+    node.register("alice", old, ";+sip.instance=\"<urn:uuid:alice>\"")
+    node.register("bob", first, ";q=0.9")
+    node.register("bob", second, ";q=0.5")
+    node.send(node.request("INVITE", from: old), from: old)
+    node.settle()
+    let toFirst = node.one(by: first)
+    node.close(old)
+    node.send(TestNode.response("486 Busy Here", to: toFirst), from: first)
+    let toSecond = node.one(by: second)
+    let (new, other) = (node.peer("new"), node.peer("other"))
+    node.register("alice", new, ";+sip.instance=\"<urn:uuid:alice>\"")
+    node.register("alice", other, ";+sip.instance=\"<urn:uuid:other>\"")
+    node.send(
+      """
+      BYE sip:alice@10.0.0.1 SIP/2.0
+      Via: SIP/2.0/TLS \(second.flow.remote);branch=z9hG4bKbye
+      Max-Forwards: 70
+      From: <sip:bob@example.test>;tag=callee
+      To: <sip:alice@example.test>;tag=alice-tag
+      Call-ID: call-1
+      CSeq: 1 BYE
+      Route: \(TestNode.headers("Record-Route", toSecond).joined(separator: ", "))
+
+      """, from: second)
+    node.settle()
+    #expect(TestNode.start(node.one(by: new)) == "BYE sip:alice@10.0.0.1 SIP/2.0")
+    #expect(node.received(by: other).isEmpty)
+  }
+
   @Test("a dialog never goes to another instance of the same user")
   func otherInstance() {
     let call = Call(instances: true)

@@ -1,30 +1,31 @@
 import Structures
 
-/// Hash functions that are fast and prove nothing.
-final class SimpleHashing: Hashing {
+/// Hash functions that are fast and prove nothing, for tests that send very many messages.
+package final class SimpleHashing: Hashing {
   private var random: SplitMix
 
-  init(seed: UInt64) { random = SplitMix(seed: seed) }
+  /// Functions whose random words follow from the seed.
+  package init(seed: UInt64) { random = SplitMix(seed: seed) }
 
-  func shortMAC(_ octets: Span<UInt8>) -> UInt64 {
+  package func shortMAC(_ octets: Span<UInt8>) -> UInt64 {
     var word: UInt64 = 0xCBF2_9CE4_8422_2325
     for index in octets.indices { word = (word ^ UInt64(octets[index])) &* 0x100_0000_01B3 }
     return word ^ word >> 29
   }
 
-  func appendHash(_ algorithm: HashAlgorithm, _ octets: Span<UInt8>, to output: inout [UInt8]) {
+  package func appendHash(_ algorithm: HashAlgorithm, _ octets: Span<UInt8>, to output: inout [UInt8]) {
     let word = shortMAC(octets)
     for part in 0..<algorithm.length / 8 { output.append(bigEndian: word &+ UInt64(part), 8) }
   }
 
-  func appendMAC(_ octets: Span<UInt8>, to output: inout [UInt8]) { appendHash(.sha256, octets, to: &output) }
+  package func appendMAC(_ octets: Span<UInt8>, to output: inout [UInt8]) { appendHash(.sha256, octets, to: &output) }
 
-  func seal(_ octets: Span<UInt8>, to output: inout [UInt8]) {
+  package func seal(_ octets: Span<UInt8>, to output: inout [UInt8]) {
     appendHash(.md5, octets, to: &output)
     output.append(octets)
   }
 
-  func open(_ octets: Span<UInt8>, to output: inout [UInt8]) -> Bool {
+  package func open(_ octets: Span<UInt8>, to output: inout [UInt8]) -> Bool {
     guard octets.count >= 16, octets.bigEndian(0, 8) == shortMAC(octets.extracting(16..<octets.count)) else {
       return false
     }
@@ -32,5 +33,5 @@ final class SimpleHashing: Hashing {
     return true
   }
 
-  func randomWord() -> UInt64 { random.next() }
+  package func randomWord() -> UInt64 { random.next() }
 }

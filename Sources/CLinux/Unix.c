@@ -4,8 +4,31 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+_Static_assert(SOCK_STREAM == 1 && SOCK_SEQPACKET == 5, "socket types");
+
+int clinux_unix_listen(const char *path, int type, unsigned mode, int backlog) {
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  if (strlen(path) >= sizeof address.sun_path) return -ENAMETOOLONG;
+  strcpy(address.sun_path, path);
+  int descriptor = socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (descriptor < 0) return -errno;
+  // The kernel gives the file the rights of the socket: nobody else can connect between bind and a later chmod.
+  int error = fchmod(descriptor, mode) < 0 ? -errno : 0;
+  mode_t before = umask(0);
+  if (error == 0 && bind(descriptor, (struct sockaddr *)&address, sizeof address) < 0) error = -errno;
+  umask(before);
+  if (error == 0 && listen(descriptor, backlog) < 0) {
+    error = -errno;
+    unlink(path);
+  }
+  if (error == 0) return descriptor;
+  close(descriptor);
+  return error;
+}
 
 int clinux_packet_connect(const char *path) {
   struct sockaddr_un address = {.sun_family = AF_UNIX};
