@@ -35,6 +35,11 @@ public final class ServerCore {
   /// server transactions.
   var registersUnderWay: [UInt64: SlotHandle] = [:]
   var closedConnections = ClosedConnections()
+  /// Over what something came already; see ``ServerCore/isFirst(over:)``.
+  var knownFlows = KnownFlows()
+  var offerAllowance: OfferAllowance
+  /// Whether no other process of the node can be asked for anything; the owner sets it.
+  public var isAlone = true
   /// Datagram peers that could not be reached by TCP.
   var refusals = StreamRefusals()
   var scratch: [UInt8] = []
@@ -57,6 +62,8 @@ public final class ServerCore {
     case ack(Message, Flow)
     /// An ACK that went over the flow of its token, for as long as it may turn out that the flow is gone.
     case sentAck(Message, Flow)
+    /// A request that the other workers of the node are asked for, with the number of answers to come.
+    case offered(Message, Flow, left: Int)
     /// The outcome of a REGISTER.
     case registration(server: SlotHandle, RegistrationUpdate)
     /// The outcome of a REGISTER whose connection has closed meanwhile.
@@ -79,6 +86,7 @@ public final class ServerCore {
       identity: identity, settings: settings.timers, hashing: hashing, start: start)
     owned = OwnedBindings(now: unixSeconds, maximum: settings.maxBindings)
     keepAlives = KeepAliveSchedule(start: start)
+    offerAllowance = OfferAllowance(start)
     contextTimers = TimerWheel(start: start)
     queryTimers = TimerWheel(start: start)
   }
@@ -89,10 +97,10 @@ public final class ServerCore {
   public func received(_ octets: Span<UInt8>, over flow: Flow, at now: Instant, actions: inout ServerActions) {
     let message = transactions.pool.take()
     message.load(octets, limits: settings.parserLimits)
-    markTrust(message, flow)
+    markTrust(message, flow, &actions)
     switch message.kind {
     case .request: receivedRequest(message, flow, now, &actions)
-    case .response: receivedResponse(message, now, &actions)
+    case .response: receivedResponse(message, flow, now, &actions)
     case .malformed:
       statistics.malformed &+= 1
       transactions.pool.put(message)
@@ -131,6 +139,7 @@ public final class ServerCore {
     case .redirected(let handle, let q): foundRedirected(handle, q, bindings, now, &actions)
     case .ack(let message, let flow): forwardAck(message, to: bindings, from: flow, now, &actions)
     case .sentAck(let message, _): transactions.pool.put(message)
+    case .offered(let message, let flow, _): nobodyHas(message, flow, now, &actions)
     case .registration, .orphan, nil: break
     }
     endInput(now, &actions)
@@ -144,6 +153,7 @@ public final class ServerCore {
     case .registration(let server, let update): finishRegistration(server, update, outcome, now, &actions)
     case .orphan(let update): actions.questions.append(.remove(aor: update.aor, flow: update.flow.id))
     case .sentAck(let message, _): transactions.pool.put(message)
+    case .offered(let message, let flow, _): nobodyHas(message, flow, now, &actions)
     case .targets, .successor, .redirected, .ack, nil: break
     }
     endInput(now, &actions)
@@ -157,7 +167,7 @@ public final class ServerCore {
     orphanRegistrations(over: .stream(flow))
     trustedConnections.remove(flow)
     authenticator.flowClosed(.stream(flow))
-    if transactions.serverCount > 0 { closedConnections.insert(flow.connection) }
+    if transactions.serverCount > 0 { closedConnections.insert(flow) }
     suspects.remove(.stream(flow))
     transactions.connectionClosed(flow, at: now, outbox: &actions.outbox)
     endInput(now, &actions)
@@ -177,6 +187,17 @@ public final class ServerCore {
       ackFailed(handle, now, &actions)
     } else {
       transactions.transportFailed(tag, at: now, outbox: &actions.outbox)
+    }
+    endInput(now, &actions)
+  }
+
+  /// A message that carried a tag was refused, since too much waits already to be sent the same way.
+  public func transportRefused(_ tag: UInt64, at now: Instant, actions: inout ServerActions) {
+    let tag = TransactionTag(word: tag)
+    if case .stateless(let handle) = tag {
+      ackFailed(handle, now, &actions)
+    } else {
+      transactions.transportFailed(tag, isRefused: true, at: now, outbox: &actions.outbox)
     }
     endInput(now, &actions)
   }
@@ -275,6 +296,7 @@ public final class ServerCore {
     case .redirected(let handle, let q): foundRedirected(handle, q, nil, now, &actions)
     case .ack(let message, _): drop(message)
     case .sentAck(let message, _): transactions.pool.put(message)
+    case .offered(let message, let flow, _): nobodyHas(message, flow, now, &actions)
     case .registration(let server, let update): finishRegistration(server, update, .unavailable, now, &actions)
     case .orphan: break
     }

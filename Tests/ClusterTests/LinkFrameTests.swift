@@ -133,7 +133,8 @@ struct LinkFrameTests {
     }
   }
 
-  @Test("octets at random, and packets with octets changed at random, are read to an end without a trap", arguments: 0..<8)
+  @Test(
+    "octets at random, and packets with octets changed at random, are read to an end without a trap", arguments: 0..<8)
   func random(_ seed: UInt64) {
     var state = seed &* 0x9E37_79B9_7F4A_7C15 &+ 1
     func next() -> Int {

@@ -7,7 +7,8 @@ import Testing
 struct LinkQueueTests {
   private static func frame(_ number: Int) -> LinkFrame { .failed(tag: UInt64(number), generation: 1) }
 
-  private func add(_ number: Int, _ payload: [UInt8], _ queue: inout LinkQueue, limit: Int = .max, isTaken: Bool = true) {
+  private func add(_ number: Int, _ payload: [UInt8], _ queue: inout LinkQueue, limit: Int = .max, isTaken: Bool = true)
+  {
     let result = queue.append(Self.frame(number), payload.span, limit: limit)
     #expect(result == isTaken)
   }
