@@ -257,6 +257,67 @@ ptrdiff_t clinux_send_to(int descriptor, const void *buffer, size_t length, cons
   return count < 0 ? -errno : count;
 }
 
+ptrdiff_t clinux_send_passing(int descriptor, const void *buffer, size_t length, int passed) {
+  union {
+    struct cmsghdr align;
+    char octets[CMSG_SPACE(sizeof(int))];
+  } control;
+  memset(&control, 0, sizeof control);
+  struct iovec vector = {.iov_base = (void *)buffer, .iov_len = length};
+  struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
+  if (passed >= 0) {
+    message.msg_control = &control;
+    message.msg_controllen = sizeof control;
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof passed);
+    memcpy(CMSG_DATA(header), &passed, sizeof passed);
+  }
+  ssize_t count;
+  do count = sendmsg(descriptor, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+  while (count < 0 && errno == EINTR);
+  return count < 0 ? -errno : count;
+}
+
+// Keeps the first descriptor of all that came along and closes the others.
+static int take_descriptor(struct msghdr *message) {
+  int kept = -1;
+  for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header != NULL; header = CMSG_NXTHDR(message, header)) {
+    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+    size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (size_t index = 0; index < count; index++) {
+      int next;
+      memcpy(&next, CMSG_DATA(header) + index * sizeof next, sizeof next);
+      if (kept < 0) kept = next;
+      else close(next);
+    }
+  }
+  return kept;
+}
+
+ptrdiff_t clinux_receive_passing(int descriptor, void *buffer, size_t length, int *passed) {
+  // The kernel never passes more than 253 at once.
+  union {
+    struct cmsghdr align;
+    char octets[CMSG_SPACE(253 * sizeof(int))];
+  } control;
+  struct iovec vector = {.iov_base = buffer, .iov_len = length};
+  struct msghdr message = {
+      .msg_iov = &vector, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+  ssize_t count;
+  do count = recvmsg(descriptor, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  while (count < 0 && errno == EINTR);
+  *passed = count < 0 ? -1 : take_descriptor(&message);
+  if (count < 0) return -errno;
+  if (message.msg_flags & MSG_TRUNC) {
+    if (*passed >= 0) close(*passed);
+    *passed = -1;
+    return -EMSGSIZE;
+  }
+  return count;
+}
+
 int clinux_error_queue(int descriptor, struct clinux_address *peer, int *error) {
   struct sockaddr_storage storage;
   union {

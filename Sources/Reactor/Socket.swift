@@ -175,7 +175,7 @@ public enum Socket {
     return result(of: octets.withUnsafeBufferPointer { clinux_send(descriptor, $0.baseAddress, $0.count) })
   }
 
-  private static func result(of count: Int) -> IOResult {
+  static func result(of count: Int) -> IOResult {
     if count >= 0 { return .octets(count) }
     return count == -Int(Errno.again) ? .wouldBlock : .failed(Int32(-count))
   }

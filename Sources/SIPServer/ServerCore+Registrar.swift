@@ -106,7 +106,7 @@ extension ServerCore {
     _ actions: inout ServerActions
   ) {
     if case .done(let bindings, _) = outcome {
-      owned.note(update, bindings, hashing: hashing)
+      if !owned.isKept { owned.note(update, bindings) }
       scheduleKeepAlives(now)
     }
     guard let server = transactions.server(handle) else { return }

@@ -24,7 +24,7 @@ public final class ServerCore {
   /// How many ACKs wait for the location service.
   var waitingAcks = 0
   /// What is registered over flows of this worker.
-  var owned: OwnedBindings
+  public let owned: OwnedBindings
   /// When which of them is kept alive.
   var keepAlives: KeepAliveSchedule
   /// Flows that seem dead though they are not closed.
@@ -84,7 +84,7 @@ public final class ServerCore {
       now: unixSeconds)
     transactions = TransactionLayer(
       identity: identity, settings: settings.timers, hashing: hashing, start: start)
-    owned = OwnedBindings(now: unixSeconds, maximum: settings.maxBindings)
+    owned = OwnedBindings(now: unixSeconds, maximum: settings.maxBindings, hashing: hashing)
     keepAlives = KeepAliveSchedule(start: start)
     offerAllowance = OfferAllowance(start)
     contextTimers = TimerWheel(start: start)
@@ -161,8 +161,8 @@ public final class ServerCore {
 
   /// A connection is gone.
   public func connectionClosed(_ flow: StreamFlow, at now: Instant, actions: inout ServerActions) {
-    for entry in owned.removeAll(over: .stream(flow)) {
-      actions.questions.append(.remove(aor: entry.aor, flow: .stream(flow)))
+    for aor in owned.removeAll(over: .stream(flow)) {
+      actions.questions.append(.remove(aor: aor, flow: .stream(flow)))
     }
     orphanRegistrations(over: .stream(flow))
     trustedConnections.remove(flow)

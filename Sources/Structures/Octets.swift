@@ -117,6 +117,11 @@ extension Span where Element == UInt8 {
   public var text: String {
     withUnsafeBufferPointer { String(decoding: $0, as: UTF8.self) }
   }
+
+  /// The octets as an array of their own.
+  public var array: [UInt8] {
+    withUnsafeBufferPointer { Array($0) }
+  }
 }
 
 extension Span where Element == UInt8 {

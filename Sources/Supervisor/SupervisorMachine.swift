@@ -121,7 +121,7 @@ public struct SupervisorMachine: Sendable {
       announce(&actions)
     case (.ready(let since, _), .heartbeat), (.ready(let since, _), .ready):
       slots[slot].state = .ready(since: since, heard: now)
-    case (.starting, .heartbeat), (.down, _), (.killed, _), (.waiting, _), (_, .drain), (_, .stop):
+    case (.starting, _), (.ready, _), (.down, _), (.killed, _), (.waiting, _):
       break
     }
   }

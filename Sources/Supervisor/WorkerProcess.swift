@@ -11,6 +11,7 @@ final class WorkerProcess: EventHandler {
   private let channel: Descriptor
   private let loop: EventLoop
   private var isOpen = true
+  private var buffer = [UInt8](repeating: 0, count: ControlMessage.maximumSize)
   private let received: (ControlMessage, WorkerProcess) -> Void
 
   /// What a worker is given beside its slot and generation.
@@ -76,13 +77,17 @@ final class WorkerProcess: EventHandler {
 
   /// Reads what the worker says.
   func ready(_ events: Events) {
-    var buffer = [UInt8](repeating: 0, count: 16)
     while isOpen {
-      switch Socket.read(channel.number, into: &buffer) {
+      // No worker passes a descriptor: one that came is closed.
+      var passed: Descriptor?
+      switch Socket.receive(channel.number, into: &buffer, passed: &passed) {
       case .octets(let count):
-        if let message = ControlMessage(buffer.span.extracting(..<count)) { received(message, self) }
+        let octets = buffer.span.extracting(..<count)
+        if let message = ControlMessage(octets) { received(message, self) }
       case .wouldBlock:
         return
+      case .failed(Errno.messageSize):
+        continue
       case .endOfFile, .failed:
         // The end of the process is what counts; it is heard of by signal, or by silence.
         close()
@@ -90,10 +95,11 @@ final class WorkerProcess: EventHandler {
     }
   }
 
-  /// Tells the worker something. A worker that does not listen is found by its silence.
-  func send(_ message: ControlMessage) {
+  /// Tells the worker something, with a descriptor of ours along; whether it was taken. A worker that does not listen is found by its silence.
+  @discardableResult
+  func send(_ message: ControlMessage, passing descriptor: Int32? = nil) -> Bool {
     let octets = message.octets
-    _ = Socket.send(channel.number, octets.span)
+    return Socket.send(channel.number, octets.span, passing: descriptor) == .octets(octets.count)
   }
 
   /// Ends the process at once.

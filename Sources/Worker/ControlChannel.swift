@@ -5,17 +5,24 @@ import Structures
 /// The worker's end of the channel to its supervisor: says that the worker is ready and lives, hears orders.
 final class ControlChannel: EventHandler, DeadlineOwner {
   /// What the supervisor wants, or that it is gone.
-  enum Order {
+  enum Order: ~Copyable {
     case drain, stop, abandoned
+    /// An administrator asks; to be answered with the same number.
+    case question(id: UInt32, octets: [UInt8])
+    /// Could the worker serve by the configuration in this memory?
+    case prepare(version: UInt64, Descriptor)
+    case commit(version: UInt64)
+    case abort(version: UInt64)
   }
 
   private let descriptor: Int32
   private let loop: EventLoop
   private var heartbeat: DeadlineID?
-  private let obey: (Order) -> Void
+  private var buffer = [UInt8](repeating: 0, count: ControlMessage.maximumSize)
+  private let obey: (consuming Order) -> Void
 
   /// Takes over the descriptor; orders are handed to `obey`.
-  init(descriptor: Int32, loop: EventLoop, obey: @escaping (Order) -> Void) throws(SystemError) {
+  init(descriptor: Int32, loop: EventLoop, obey: @escaping (consuming Order) -> Void) throws(SystemError) {
     self.descriptor = descriptor
     self.loop = loop
     self.obey = obey
@@ -26,20 +33,22 @@ final class ControlChannel: EventHandler, DeadlineOwner {
     loop.schedule(deadline, at: loop.now + ControlMessage.heartbeatInterval)
   }
 
-  /// Says that the worker serves.
-  func sayReady() { send(.ready) }
+  /// Tells the supervisor something; whether it was taken.
+  @discardableResult
+  func send(_ message: ControlMessage) -> Bool {
+    let octets = message.octets
+    return Socket.send(descriptor, octets.span) == .octets(octets.count)
+  }
 
   func ready(_ events: Events) {
-    var buffer = [UInt8](repeating: 0, count: 16)
     while true {
-      switch Socket.read(descriptor, into: &buffer) {
+      var passed: Descriptor?
+      switch Socket.receive(descriptor, into: &buffer, passed: &passed) {
       case .octets(let count):
-        switch ControlMessage(buffer.span.extracting(..<count)) {
-        case .drain: obey(.drain)
-        case .stop: obey(.stop)
-        case .ready, .heartbeat, nil: break
-        }
+        let octets = buffer.span.extracting(..<count)
+        if let message = ControlMessage(octets) { take(message, passed.take()) }
       case .wouldBlock: return
+      case .failed(Errno.messageSize): continue
       case .endOfFile, .failed:
         loop.unregister(descriptor)
         obey(.abandoned)
@@ -53,8 +62,17 @@ final class ControlChannel: EventHandler, DeadlineOwner {
     loop.schedule(deadline, at: loop.now + ControlMessage.heartbeatInterval)
   }
 
-  private func send(_ message: ControlMessage) {
-    let octets = message.octets
-    _ = Socket.send(descriptor, octets.span)
+  private func take(_ message: ControlMessage, _ passed: consuming Descriptor?) {
+    switch message {
+    case .drain: obey(.drain)
+    case .stop: obey(.stop)
+    case .question(let id, let octets): obey(.question(id: id, octets: octets))
+    case .prepare(let version):
+      guard let memory = passed.take() else { return }
+      obey(.prepare(version: version, memory))
+    case .commit(let version): obey(.commit(version: version))
+    case .abort(let version): obey(.abort(version: version))
+    case .ready, .heartbeat, .answer, .prepared, .refused: break
+    }
   }
 }

@@ -75,7 +75,8 @@ private func serve(_ configuration: NodeConfiguration, _ arguments: WorkerArgume
   }
   try addListeners(node.transport, configuration, arguments.listeners)
   let control = try ControlChannel(descriptor: arguments.control, loop: loop) { order in node.obey(order) }
-  control.sayReady()
+  node.control = control
+  control.send(.ready)
   log.notice("worker ready", metadata: ["slot": "\(arguments.slot)", "generation": "\(arguments.generation)"])
   try withExtendedLifetime((signals, control)) { try loop.run() }
   node.end()

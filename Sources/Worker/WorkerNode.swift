@@ -19,6 +19,8 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
   let core: ServerCore
   let log: Logger
   let transport: TransportLayer
+  /// The channel to the supervisor, for what is to be told to it; none in tests.
+  weak var control: ControlChannel?
   let location: any LocationService
   private var connectionLog: ConnectionLog
   private var timer: DeadlineID?
@@ -74,13 +76,19 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
 
   /// Does what the supervisor wants. A drain stops accepting and ends the worker when no request waits for its answer any
   /// more, or after four seconds: the supervisor waits for five.
-  func obey(_ order: ControlChannel.Order) {
-    switch order {
-    case .stop, .abandoned: loop.stop()
+  func obey(_ order: consuming ControlChannel.Order) {
+    switch consume order {
+    case .stop: loop.stop()
+    case .abandoned: loop.stop()
     case .drain:
       guard drainEnd == nil else { return }
       drainEnd = loop.now + .seconds(4)
       transport.stopAccepting()
+    case .question(let id, _): control?.send(.answer(id: id, isLast: true, octets: []))
+    case .prepare(let version, _):
+      control?.send(.refused(version: version, reason: "a worker takes a new configuration only when it starts"))
+    case .commit: break
+    case .abort: break
     }
   }
 

@@ -10,6 +10,7 @@ struct HandshakeCommand: ParsableCommand {
 
   func run() throws {
     var plan = try common.plan("handshake")
+    try common.users.refuseSharing()
     load.apply(to: &plan)
     plan.registers = false
     plan.streams = [LoadStream(.handshake, try load.pacing)]
@@ -26,6 +27,7 @@ struct RegisterCommand: ParsableCommand {
 
   func run() throws {
     var plan = try common.plan("register")
+    try common.users.refuseSharing()
     load.apply(to: &plan)
     if load.duration == nil, load.count == nil {
       plan.count = plan.users.count * plan.flows
@@ -46,6 +48,25 @@ struct RefreshCommand: ParsableCommand {
     var plan = try common.plan("refresh")
     load.apply(to: &plan)
     plan.streams = [LoadStream(.refresh, try load.pacing)]
+    try Ending.execute(plan, common.run)
+  }
+}
+
+struct BindCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "bind", abstract: "Registers users for the first time, over connections that are open.",
+    discussion: "Ends when every user is registered.")
+  @OptionGroup var common: CommonOptions
+  @OptionGroup(title: "Load") var load: LoadOptions
+
+  func run() throws {
+    var plan = try common.plan("bind")
+    load.apply(to: &plan)
+    guard plan.warmUp == .zero else { throw ValidationError("--warm-up: users register once, so there is none") }
+    if load.count == nil { plan.count = plan.users.count }
+    if load.duration == nil { plan.duration = .seconds(86_400) }
+    plan.registers = false
+    plan.streams = [LoadStream(.bind, try load.pacing)]
     try Ending.execute(plan, common.run)
   }
 }

@@ -22,8 +22,9 @@ struct BenchCommand: ParsableCommand {
       failed, and 2 for a wrong command line.
       """,
     subcommands: [
-      HandshakeCommand.self, RegisterCommand.self, RefreshCommand.self, OptionsCommand.self, MessageCommand.self,
-      CallCommand.self, IdleCommand.self, StormCommand.self, MixedCommand.self, RestartCommand.self,
+      HandshakeCommand.self, RegisterCommand.self, RefreshCommand.self, BindCommand.self, OptionsCommand.self,
+      MessageCommand.self, CallCommand.self, IdleCommand.self, StormCommand.self, MixedCommand.self,
+      RestartCommand.self,
       AnswerCommand.self, CompareCommand.self,
     ])
 }

@@ -53,6 +53,9 @@ struct UserOptions: ParsableArguments {
   @Flag(help: "Two connections for each user, with reg-id 1 and 2 (RFC 5626).")
   var twoFlows = false
 
+  @Option(help: "How many users share one connection; not with --two-flows.")
+  var usersPerConnection = 1
+
   @Flag(help: "Registers with reg-id and +sip.instance (RFC 5626).")
   var outbound = false
 
@@ -78,6 +81,10 @@ struct UserOptions: ParsableArguments {
     plan.transport = transport
     plan.domain = domain
     plan.flows = twoFlows ? 2 : 1
+    guard usersPerConnection == 1 || (2...1_000).contains(usersPerConnection) && !twoFlows else {
+      throw ValidationError("--users-per-connection: 1 to 1000, and 1 with --two-flows")
+    }
+    plan.usersPerConnection = usersPerConnection
     plan.outbound = outbound || twoFlows
     plan.expires = expires
     plan.keepAlive = keepAlive.duration
@@ -90,6 +97,15 @@ struct UserOptions: ParsableArguments {
       plan.users = try .formatted(userFormat, count: users ?? 100, first: firstUser, password: password)
     }
     guard plan.users.count > 0 else { throw ValidationError("--users: at least one user is needed") }
+  }
+}
+
+extension UserOptions {
+  /// For scenarios that open connections: each user has one.
+  func refuseSharing() throws {
+    guard usersPerConnection == 1 else {
+      throw ValidationError("--users-per-connection: this scenario opens a connection for each user")
+    }
   }
 }
 

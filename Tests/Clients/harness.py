@@ -12,14 +12,14 @@ STORIES = []
 
 
 class Story:
-    def __init__(self, group, sentence, function, limit):
-        self.group, self.sentence, self.function, self.limit = group, sentence, function, limit
+    def __init__(self, group, sentence, function, limit, suite):
+        self.group, self.sentence, self.function, self.limit, self.suite = group, sentence, function, limit, suite
 
 
-def story(group, sentence, limit=30):
-    """Makes a function a story. `limit`: seconds after which it counts as failed."""
+def story(group, sentence, limit=30, suite="clients"):
+    """Makes a function a story. `limit`: seconds after which it counts as failed; `suite`: the run that it is part of."""
     def add(function):
-        STORIES.append(Story(group, sentence, function, limit))
+        STORIES.append(Story(group, sentence, function, limit, suite))
         return function
     return add
 
@@ -53,9 +53,9 @@ def wait_until(condition, timeout, what):
 class Context:
     """What a story gets: the server, a folder of its own, and ways to start clients that end with the story."""
 
-    def __init__(self, server, folder):
-        self.server, self.folder = server, folder
-        self.started, self.agents, self.servers = [], [], []
+    def __init__(self, server, folder, thorough=False):
+        self.server, self.folder, self.thorough = server, folder, thorough
+        self.started, self.agents, self.servers, self.notes = [], [], [], []
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
 
@@ -71,6 +71,10 @@ class Context:
             return process.wait(timeout)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"{what} had not ended after {timeout} s") from None
+
+    def note(self, text):
+        """Keeps a figure to be printed below the story."""
+        self.notes.append(text)
 
     def log(self, name):
         try:
@@ -121,12 +125,12 @@ class Context:
             servers.stop(process, patience=2)
 
 
-def run(story, server, folder):
+def run(story, context):
     """Runs one story; None when it passed, else the reason."""
     def late(*_):
         raise TookTooLong(f"not done after {story.limit} s")
 
-    context = Context(server, folder)
+    server, folder = context.server, context.folder
     signal.signal(signal.SIGALRM, late)
     signal.alarm(story.limit)
     try:

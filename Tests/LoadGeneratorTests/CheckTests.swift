@@ -42,6 +42,26 @@ struct CheckTests {
     #expect(results.histogram(.message).totalCount == 100)
   }
 
+  @Test("users that share a connection register over it, and each gets what is for it")
+  func shared() throws {
+    let (results, relay) = try run(.message, .none, count: 100) {
+      $0.users = .numbered(count: 7, prefix: "u", digits: 7, first: 1, password: "")
+      $0.usersPerConnection = 3
+    }
+    #expect(results.succeeded(.message) == 100 && results.failures == 0)
+    #expect(relay.connections == 3 && results.registered == 7)
+  }
+
+  @Test("each user binds once, and what is bound is counted")
+  func bind() throws {
+    let (results, _) = try run(.bind, .none, count: 9) {
+      $0.users = .numbered(count: 9, prefix: "u", digits: 7, first: 1, password: "")
+      $0.usersPerConnection = 4
+      $0.registers = false
+    }
+    #expect(results.succeeded(.bind) == 9 && results.failures == 0 && results.registered == 9)
+  }
+
   @Test("calls end with every ACK seen, whoever hangs up", arguments: CallSettings.Ending.allCases)
   func calls(_ ending: CallSettings.Ending) throws {
     let (results, _) = try run(.call, .none, count: 60) { $0.calls.ending = ending }

@@ -16,6 +16,8 @@ final class TestRelay: EventHandler {
   private var peers: [Peer] = []
   private var users: [String: Int] = [:]
   private(set) var messages = 0
+  /// How many connections there were.
+  var connections: Int { peers.count }
   let address: SocketAddress
 
   init(_ fault: Fault) throws {

@@ -223,4 +223,46 @@ struct OctetSearchTests {
     #expect(clinux_find(text, text.count, needle, needle.count) == 3)
     #expect(clinux_find(text, 5, needle, needle.count) == -1)
   }
+
+  @Test("a message brings its descriptor along; one that is too long is lost, what follows is not")
+  func passing() throws {
+    var ends: [Int32] = [-1, -1]
+    try #require(clinux_socket_pair(5, &ends) == 0)
+    let left = Descriptor(owning: ends[0])
+    let right = Descriptor(owning: ends[1])
+    let memory = Descriptor(owning: clinux_memory_file("test"))
+    let content: [UInt8] = [9, 8, 7]
+    try #require(content.withUnsafeBytes { clinux_write(memory.number, $0.baseAddress, $0.count) } == 3)
+
+    let (short, long): ([UInt8], [UInt8]) = ([1, 2], Array(repeating: 3, count: 17))
+    #expect(Socket.send(left.number, short.span, passing: nil) == .octets(2))
+    #expect(Socket.send(left.number, long.span, passing: memory.number) == .octets(17))
+    #expect(Socket.send(left.number, short.span, passing: memory.number) == .octets(2))
+    var buffer = [UInt8](repeating: 0, count: 16)
+    var passed: Descriptor?
+    var isPassed = true
+    #expect(Socket.receive(right.number, into: &buffer, passed: &passed) == .octets(2))
+    isPassed = Self.number(passed) != nil
+    #expect(!isPassed)
+    #expect(Socket.receive(right.number, into: &buffer, passed: &passed) == .failed(Errno.messageSize))
+    isPassed = Self.number(passed) != nil
+    #expect(!isPassed)
+    #expect(Socket.receive(right.number, into: &buffer, passed: &passed) == .octets(2))
+    let number = Self.number(passed)
+    let taken = try #require(number)
+    var read: [UInt8] = [0, 0, 0]
+    let count = read.withUnsafeMutableBytes { clinux_read_at(taken, $0.baseAddress, $0.count, 0) }
+    #expect(count == 3)
+    #expect(read == content)
+    #expect(Socket.receive(right.number, into: &buffer, passed: &passed) == .wouldBlock)
+    clinux_close(left.release())
+    #expect(Socket.receive(right.number, into: &buffer, passed: &passed) == .endOfFile)
+  }
+
+  private static func number(_ descriptor: borrowing Descriptor?) -> Int32? {
+    switch descriptor {
+    case .some(let descriptor): descriptor.number
+    case .none: nil
+    }
+  }
 }

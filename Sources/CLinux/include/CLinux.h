@@ -107,6 +107,11 @@ ptrdiff_t clinux_send(int descriptor, const void *buffer, size_t length);
 // The same without waiting, also where the socket is a blocking one.
 ptrdiff_t clinux_send_at_once(int descriptor, const void *buffer, size_t length);
 ptrdiff_t clinux_send_to(int descriptor, const void *buffer, size_t length, const struct clinux_address *address);
+// Sends with a descriptor along (SCM_RIGHTS), unless `passed` is -1. Non-blocking also where the socket is not.
+ptrdiff_t clinux_send_passing(int descriptor, const void *buffer, size_t length, int passed);
+// Receives one message and the descriptor that came along, close on exec; -1: none. Further ones are closed. A message that
+// the buffer does not hold is lost: -EMSGSIZE.
+ptrdiff_t clinux_receive_passing(int descriptor, void *buffer, size_t length, int *passed);
 void clinux_close(int descriptor);
 // Sends no more; the peer reads an end of file.
 int clinux_shutdown_write(int descriptor);

@@ -3,6 +3,9 @@ import Structures
 
 /// One connection of a user to the server: connects, shakes hands, sends, and hands the worker what it reads.
 ///
+/// Where users share connections, one of each group has the socket, and the others send over it and are told what becomes
+/// of it: to the worker each looks like a connection.
+///
 /// ```
 ///   closed --open()--> connecting --writable--> handshaking --complete--> open
 ///     ^                    |                        |                      |
@@ -18,6 +21,10 @@ final class ClientConnection: EventHandler {
   let user: ClientUser
   /// The `reg-id` (RFC 5626 §4.2), from 1.
   let registrationID: Int
+  /// The connection that has the socket; nil when it is this one.
+  private let carrier: ClientConnection?
+  /// The positions of those that use this one's socket.
+  var followers = 0..<0
   private let worker: LoadWorker
   private let link: TLSClientLink?
   private(set) var descriptor: Int32 = -1
@@ -49,12 +56,16 @@ final class ClientConnection: EventHandler {
   var stepDeadline: Int64 = .max
   private var stepStarted: Int64 = 0
 
-  init(index: Int, user: ClientUser, registrationID: Int, worker: LoadWorker, context: TLSClientContext?) {
+  init(
+    index: Int, user: ClientUser, registrationID: Int, worker: LoadWorker, context: TLSClientContext?,
+    carrier: ClientConnection? = nil
+  ) {
     self.index = index
     self.user = user
+    self.carrier = carrier
     self.registrationID = registrationID
     self.worker = worker
-    link = context.map(TLSClientLink.init)
+    link = carrier == nil ? context.map(TLSClientLink.init) : nil
   }
 
   /// Whether a session was kept for the next handshake.
@@ -65,6 +76,11 @@ final class ClientConnection: EventHandler {
   /// Starts to connect; the worker hears `connectionOpened` or `connectionFailed`.
   func open(to target: SocketAddress, from source: IPAddress?) {
     precondition(state == .closed)
+    if let carrier {
+      state = .connecting
+      if carrier.state == .open { join(carrier) }
+      return
+    }
     stepStarted = System.monotonicNow.nanoseconds
     do throws(SystemError) {
       let isDatagram = worker.plan.transport == .udp
@@ -105,6 +121,13 @@ final class ClientConnection: EventHandler {
     let wasOpen = state == .open
     release()
     worker.connectionLost(self, wasOpen: wasOpen, reason: reason)
+    for index in followers where worker.connections[index].state == .open { worker.connections[index].fail(reason) }
+  }
+
+  /// The connection that has the socket is open: so is this one.
+  private func join(_ carrier: ClientConnection) {
+    (sentBy, viaStart, state, stepDeadline) = (carrier.sentBy, carrier.viaStart, .open, .max)
+    worker.connectionOpened(self)
   }
 
   private func connected() {
@@ -145,6 +168,7 @@ final class ClientConnection: EventHandler {
     stepDeadline = .max
     worker.loop.modify(descriptor, .readable)
     worker.connectionOpened(self)
+    for index in followers where worker.connections[index].state == .connecting { worker.connections[index].join(self) }
     // What came with the end of the handshake is inside the TLS state, where epoll doesn't see it.
     if state == .open, link?.hasPending ?? false { receive() }
   }
@@ -207,6 +231,7 @@ final class ClientConnection: EventHandler {
   /// Sends octets, now or when the socket takes them; nothing when the connection isn't open.
   func send(_ octets: [UInt8]) {
     guard state == .open else { return }
+    if let carrier { return carrier.send(octets) }
     if !output.isEmpty {
       output += octets
       return

@@ -10,7 +10,7 @@ public enum LimitsCheck {
   /// Raises the limit of descriptors, then returns one sentence with a remedy for each limit that is too low.
   public static func problems(_ plan: LoadPlan) -> [String] {
     _ = try? System.raiseDescriptorLimit()
-    let connections = plan.users.count * plan.flows
+    let connections = (plan.users.count + plan.usersPerConnection - 1) / plan.usersPerConnection * plan.flows
     let ports = ProcessFiles.read("/proc/sys/net/ipv4/ip_local_port_range").flatMap(portRange) ?? 32_768...60_999
     return problems(
       connections: connections, processes: plan.processes, sources: max(1, plan.sources.count),

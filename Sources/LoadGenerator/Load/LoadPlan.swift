@@ -68,6 +68,8 @@ public enum OperationKind: UInt8, Sendable, CaseIterable {
   case register
   /// Register again over the same connection.
   case refresh
+  /// Register for the first time over a connection that is open.
+  case bind
   /// OPTIONS to the server or, relayed, to another user.
   case options
   /// MESSAGE to another user.
@@ -77,6 +79,9 @@ public enum OperationKind: UInt8, Sendable, CaseIterable {
 
   /// The word for it in scenario files and results.
   public var name: String { "\(self)" }
+
+  /// Whether it consists of a REGISTER.
+  var registers: Bool { self == .register || self == .refresh || self == .bind }
 }
 
 /// When operations start.
@@ -149,6 +154,9 @@ public struct LoadPlan: Sendable {
   public var users = UserDirectory.numbered(count: 100, prefix: "u", digits: 7, first: 1, password: "")
   /// Connections of a user: 1, or 2 with Outbound (RFC 5626 §4.2).
   public var flows = 1
+  /// Users that share one connection, as behind one host: consecutive ones. More than 1 only with one flow, and not where
+  /// operations open connections.
+  public var usersPerConnection = 1
   /// Adds `reg-id` and `+sip.instance` even with one flow.
   public var outbound = false
   /// Addresses that users connect from, in turn; empty: the kernel chooses.

@@ -172,11 +172,22 @@ extension LoadWorker {
         position = end
       case .message(let end):
         position = end
-        if reader.isRequest { received(request: octets, connection) } else { received(response: octets, connection) }
+        if reader.isRequest {
+          received(request: octets, recipient(octets, connection))
+        } else {
+          received(response: octets, connection)
+        }
         if connection.state != .open { return position }
       }
     }
     return position
+  }
+
+  /// Of users that share a connection the one that a request is for; the connection's own when it is for none of them.
+  private func recipient(_ octets: Span<UInt8>, _ connection: ClientConnection) -> ClientConnection {
+    if connection.followers.isEmpty || isForUser(octets, connection.user) { return connection }
+    for index in connection.followers where isForUser(octets, connections[index].user) { return connections[index] }
+    return connection
   }
 
   func framingLost(_ connection: ClientConnection) {

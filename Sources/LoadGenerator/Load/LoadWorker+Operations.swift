@@ -55,7 +55,7 @@ extension LoadWorker {
       measuredStarts += 1
       results.countStart(kind)
     }
-    guard let connection = actor(for: kind) else {
+    guard let connection = actor(of: index) else {
       if stage == .measuring {
         results.countFailure(kind, .notConnected)
         lastMeasuredEnd = System.monotonicNow.nanoseconds
@@ -88,7 +88,7 @@ extension LoadWorker {
       if connection.state != .closed { connection.close() }
       connection.operation = id
       bringUp(connection, System.monotonicNow.nanoseconds)
-    case .refresh:
+    case .refresh, .bind:
       connection.operation = id
       sendRegister(id, connection)
     case .options, .message:
@@ -109,17 +109,21 @@ extension LoadWorker {
 
   // MARK: Who
 
-  /// The connection whose turn it is; nil when none of those looked at can start an operation of this kind.
-  private func actor(for kind: OperationKind) -> ClientConnection? {
+  /// The connection whose turn it is in a stream; nil when none of those looked at can start an operation of its kind.
+  private func actor(of stream: Int) -> ClientConnection? {
+    let kind = streams[stream].kind
     // Where losses are expected a user that is away must show as one, not be passed over.
     var tries = 64
     if case .restart = plan.event { tries = 1 }
     for _ in 0..<min(tries, connections.count) {
-      let connection = connections[nextActor]
-      nextActor = nextActor + 1 == connections.count ? 0 : nextActor + 1
+      let next = streams[stream].nextActor
+      let connection = connections[next]
+      streams[stream].nextActor = next + 1 == connections.count ? 0 : next + 1
       switch kind {
       case .handshake, .register: if connection.operation == nil { return connection }
       case .refresh: if connection.isRegistered, connection.operation == nil { return connection }
+      case .bind:
+        if connection.state == .open, !connection.isRegistered, connection.operation == nil { return connection }
       case .options, .message, .call:
         if connection.state == .open, connection.isRegistered || !plan.registers { return connection }
       }
@@ -177,7 +181,7 @@ extension LoadWorker {
     results.count(.retransmissions)
     switch operation.kind {
     case .options, .message: sendSimple(id, connection)
-    case .register, .refresh: repeatRegister(id, connection)
+    case .register, .refresh, .bind: repeatRegister(id, connection)
     case .call:
       switch operation.state {
       case .inviting: sendInvite(id, connection)
@@ -248,7 +252,7 @@ extension OperationKind {
   var timing: Timing? {
     switch self {
     case .handshake: nil
-    case .register, .refresh: .register
+    case .register, .refresh, .bind: .register
     case .options: .options
     case .message: .message
     case .call: .call

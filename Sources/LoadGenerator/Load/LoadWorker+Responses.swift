@@ -11,6 +11,9 @@ extension LoadWorker {
       results.count(.strayResponses)
       return
     }
+    // Where users share connections, the operation says whose it is.
+    let isCallers = !connection.followers.isEmpty && mark != .calleeBye
+    let connection = isCallers ? connections[Int(operation.connection)] : connection
     if !hasOnlyOurVia(octets, connection) { operations.update(id) { $0.failure = .extraVia } }
     switch mark {
     case .register: answeredRegister(octets, id, operation, connection)

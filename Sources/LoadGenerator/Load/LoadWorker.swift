@@ -60,7 +60,6 @@ final class LoadWorker {
   var lastPrepared: Int64 = 0
   var hasPrepared = false
   var failureReasons: [String: Int] = [:]
-  var nextActor = 0
   /// How many connections are registered.
   var registeredCount = 0
 
@@ -100,11 +99,14 @@ final class LoadWorker {
         index: local, name: plan.users.name(number), password: plan.users.password(number), domain: domain,
         firstConnection: local * plan.flows)
       users.append(user)
+      let place = local % plan.usersPerConnection
       for flow in 0..<plan.flows {
         connections.append(
           ClientConnection(
-            index: connections.count, user: user, registrationID: flow + 1, worker: self, context: context))
+            index: connections.count, user: user, registrationID: flow + 1, worker: self, context: context,
+            carrier: place == 0 ? nil : connections[local - place]))
       }
+      if place > 0 { connections[local - place].followers = local - place + 1..<local + 1 }
     }
     streams = plan.streams.enumerated().map { StreamState($1, number: $0, plan: plan, process: index) }
     lastPrepared = start.nanoseconds
@@ -205,7 +207,7 @@ final class LoadWorker {
 
   private func beginMeasurement(_ now: Int64) {
     stage = .measuring
-    let connects = plan.streams.contains { $0.kind == .handshake || $0.kind == .register || $0.kind == .refresh }
+    let connects = plan.streams.contains { $0.kind.registers || $0.kind == .handshake }
     results.beginMeasurement(resettingConnections: connects)
     measuredSince = now
     lastMeasuredEnd = now

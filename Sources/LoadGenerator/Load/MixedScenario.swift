@@ -41,7 +41,7 @@ public struct MixedScenario {
     var streams: [LoadStream] = []
     for (key, value) in rates {
       guard let kind = OperationKind.allCases.first(where: { $0.name == key.string }),
-        kind != .handshake, kind != .register
+        kind != .handshake, kind != .register, kind != .bind
       else {
         throw Self.refusal(file, key, "'\(key.string ?? "?")' has no rate; refresh, options, message and call have")
       }

@@ -10,6 +10,8 @@ struct StreamState {
   private let profile: RateProfile?
   private var origin: Int64 = 0
   var underWay = 0
+  /// The connection whose turn it is.
+  var nextActor = 0
 
   init(_ stream: LoadStream, number: Int, plan: LoadPlan, process index: Int) {
     kind = stream.kind

@@ -41,6 +41,12 @@ public struct Binding: Sendable, Equatable {
   /// When the binding was last written, refreshes included, in Unix seconds.
   public var registeredAt: Int64
 
+  /// About how many octets of memory the binding takes: itself, and its texts with what the allocator adds.
+  var size: Int {
+    let texts = uri.count + parameters.count + callID.count + (instance?.count ?? 0) + path.count + userAgent.count
+    return MemoryLayout<Binding>.stride + texts + 6 * 40
+  }
+
   /// Whether both lead a request to the same place in the same order: all but what a mere refresh changes.
   func isSameTarget(as other: Binding) -> Bool {
     uri == other.uri && parameters == other.parameters && q == other.q && isQGiven == other.isQGiven

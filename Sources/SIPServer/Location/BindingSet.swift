@@ -5,6 +5,9 @@ public final class BindingSet: Sendable {
   /// A set without bindings.
   public static let empty = BindingSet([])
 
+  /// How many bindings that have lapsed an address of record is remembered for.
+  public static let maxLapsed = 16
+
   /// The bindings by preference, highest first; those of one preference by when they were written, latest first
   /// (RFC 3261 §16.6, RFC 5627 §6.1).
   public let bindings: [Binding]
@@ -40,7 +43,20 @@ public final class BindingSet: Sendable {
   public var isEmpty: Bool { bindings.isEmpty }
 
   /// Whether nothing would be lost if the set were.
-  var isVacant: Bool { bindings.isEmpty && lapsed.isEmpty }
+  public var isVacant: Bool { bindings.isEmpty && lapsed.isEmpty }
+
+  /// When the last of them ends, in Unix seconds, lapsed ones counted; 0 when there is none.
+  public var latestExpiry: Int64 {
+    lapsed.reduce(bindings.reduce(0) { max($0, $1.expires) }) { max($0, $1.expires) }
+  }
+
+  /// About how many octets of memory the set takes.
+  public var size: Int {
+    var size = 64
+    for binding in bindings { size += binding.size }
+    for binding in lapsed { size += binding.size }
+    return size
+  }
 
   /// The same set without what has ended at `now`; itself when nothing has.
   public func live(at now: Int64) -> BindingSet {
@@ -50,7 +66,7 @@ public final class BindingSet: Sendable {
 
   /// The same set after the end of a flow: without the bindings that end with it (``Binding/isDirect``); itself when there is none. Of those
   /// that lapse so at most `limit` are kept in mind, the ones written last.
-  func withoutFlow(_ flow: FlowID, limit: Int) -> BindingSet {
+  public func withoutFlow(_ flow: FlowID, limit: Int = BindingSet.maxLapsed) -> BindingSet {
     let lost = bindings.filter { $0.flow.id == flow && $0.isDirect }
     if lost.isEmpty { return self }
     let known = (lost.filter { $0.instance != nil } + lapsed).sorted { $0.registeredAt > $1.registeredAt }
@@ -63,7 +79,7 @@ public final class BindingSet: Sendable {
   }
 
   /// Whether both lead requests to the same places: no binding more or less, and none that differs by more than a refresh.
-  func hasSameTargets(as other: BindingSet) -> Bool {
+  public func hasSameTargets(as other: BindingSet) -> Bool {
     guard count == other.count else { return false }
     return bindings.allSatisfy { binding in
       other.bindings.contains { $0.uri == binding.uri && $0.isSameTarget(as: binding) }

@@ -17,9 +17,6 @@ public struct InMemoryLocation {
   /// How many live or not yet removed bindings there are.
   public private(set) var bindingCount = 0
   private var lapsedCount = 0
-  /// Lapsed bindings that an address of record is remembered for.
-  private static let maxLapsed = 16
-
   /// How many bindings there may be; a mere refresh is always possible.
   private let maximum: Int
 
@@ -57,7 +54,7 @@ public struct InMemoryLocation {
   @discardableResult
   public mutating func remove(aor: Span<UInt8>, flow: FlowID) -> Int {
     guard let position = find(aor), let set = set(at: position) else { return 0 }
-    let rest = set.withoutFlow(flow, limit: min(Self.maxLapsed, maximum - lapsedCount + set.lapsed.count))
+    let rest = set.withoutFlow(flow, limit: min(BindingSet.maxLapsed, maximum - lapsedCount + set.lapsed.count))
     if rest !== set { store(rest, at: position) }
     return set.count - rest.count
   }

@@ -69,6 +69,31 @@ extension RegistrationUpdate {
   }
 }
 
+extension BindingSet {
+  /// The set after a worker wrote again what it knows of its own bindings (`own`), which it answered for already. Where the set has the binding as it was
+  /// written later, it stays. One that is not in the set comes back only if the set `lost` it; else whoever took it away knew more.
+  public func restoring(_ own: BindingSet, lost: Bool, at now: Int64) -> BindingSet {
+    var draft = Draft(live(at: now))
+    for binding in own.bindings where binding.expires > now {
+      guard let found = draft.find(binding.uri, binding.instance, binding.regID) else {
+        if lost { draft.restore(binding, at: nil) }
+        continue
+      }
+      if binding.isLater(than: draft.bindings[found]) { draft.restore(binding, at: found) }
+    }
+    if lost { draft.restoreLapsed(own.lapsed.filter { $0.expires > now }) }
+    return draft.isTouched ? .of(draft.ordered, lapsed: draft.lapsed) : live(at: now)
+  }
+}
+
+extension Binding {
+  /// Whether it was written later than another writing of the same binding.
+  fileprivate func isLater(than other: Binding) -> Bool {
+    if registeredAt != other.registeredAt { return registeredAt > other.registeredAt }
+    return callID == other.callID && cseq > other.cseq
+  }
+}
+
 /// The bindings while an update is tried on them.
 private struct Draft {
   private(set) var bindings: [Binding]
@@ -90,8 +115,12 @@ private struct Draft {
 
   /// The binding that a contact means: one with reg-id is known by instance and reg-id alone (RFC 5626 §6), all others by their address.
   func find(_ contact: RegistrationUpdate.ContactChange) -> Int? {
-    guard contact.regID != nil else { return find(contact.uri) }
-    return bindings.firstIndex { $0.regID == contact.regID && $0.instance == contact.instance }
+    find(contact.uri, contact.instance, contact.regID)
+  }
+
+  func find(_ uri: [UInt8], _ instance: [UInt8]?, _ regID: UInt32?) -> Int? {
+    guard regID != nil else { return find(uri) }
+    return bindings.firstIndex { $0.regID == regID && $0.instance == instance }
   }
 
   /// The binding of a contact address (RFC 3261 §19.1.4): the one written alike, else the first equivalent one.
@@ -125,6 +154,33 @@ private struct Draft {
   mutating func beginEra(_ era: UInt64, of instance: [UInt8]) {
     for index in bindings.indices where bindings[index].instance == instance { bindings[index].gruuEra = era }
     lapsed.removeAll { $0.instance == instance }
+  }
+
+  /// Whether anything was written.
+  var isTouched: Bool { writtenCount > 0 }
+
+  /// Puts a binding back as it was. All bindings of an instance have one era: that of the one written last.
+  mutating func restore(_ binding: Binding, at position: Int?) {
+    var binding = binding
+    if let instance = binding.instance, let latest = latest(of: instance, regID: nil), latest.gruuEra != binding.gruuEra
+    {
+      if latest.registeredAt > binding.registeredAt {
+        binding.gruuEra = latest.gruuEra
+      } else {
+        beginEra(binding.gruuEra, of: instance)
+      }
+    }
+    put(binding, at: position)
+    lapsed.removeAll { $0.instance == binding.instance && $0.regID == binding.regID && binding.instance != nil }
+  }
+
+  /// Puts back what had lapsed of instances of which nothing else is known.
+  mutating func restoreLapsed(_ old: [Binding]) {
+    for binding in old {
+      guard let instance = binding.instance, latest(of: instance, regID: nil) == nil else { continue }
+      lapsed.append(binding)
+      writtenCount += 1
+    }
   }
 
   mutating func put(_ binding: Binding, at position: Int?) {

@@ -16,7 +16,9 @@ enum ConfigurationTarget {
       if let arguments = WorkerArguments(words) {
         try Complaint.unless(WorkerArguments(arguments.words) == arguments, "the arguments are others once written")
       }
-      _ = ControlMessage(reader.rest.span)
+      if let message = ControlMessage(reader.rest.span) {
+        try Complaint.unless(message.octets == reader.rest, "the control message is another once written")
+      }
     default: try resolve(tree(of: reader.rest))
     }
   }
