@@ -104,6 +104,11 @@ let package = Package(
       dependencies: ["Structures", "SIPMessage", "SIPTransaction", "SIPServer", "TLSEngine", "CAllocationCount"],
       path: "benchmarks/micro/Sources/micro", swiftSettings: settings),
 
+    // What a frame costs that crosses from one worker to another: benchmarks/crossing/run.
+    .executableTarget(
+      name: "crossing", dependencies: ["Structures", "Reactor", "CLinux", "Cluster"], path: "benchmarks/crossing/Sources",
+      swiftSettings: settings),
+
     // Phones, a network and a server core in simulated time: Tests/Simulation.
     .target(
       name: "Simulation", dependencies: ["Structures", "SIPTransaction", "SIPServer"], path: "Tests/Simulation/Model",
@@ -123,7 +128,7 @@ let package = Package(
     tests(
       "WorkerTests",
       [
-        "Structures", "SIPServer", "Configuration", "Reactor", "Transport", "Worker",
+        "Structures", "SIPServer", "Configuration", "Reactor", "Transport", "Cluster", "CLinux", "Worker",
         .product(name: "Logging", package: "swift-log"),
       ]),
     tests("ClusterTests", ["Structures", "Reactor", "CLinux", "Cluster"]),

@@ -191,17 +191,6 @@ public final class ServerCore {
     endInput(now, &actions)
   }
 
-  /// A message that carried a tag was refused, since too much waits already to be sent the same way.
-  public func transportRefused(_ tag: UInt64, at now: Instant, actions: inout ServerActions) {
-    let tag = TransactionTag(word: tag)
-    if case .stateless(let handle) = tag {
-      ackFailed(handle, now, &actions)
-    } else {
-      transactions.transportFailed(tag, isRefused: true, at: now, outbox: &actions.outbox)
-    }
-    endInput(now, &actions)
-  }
-
   /// A message that carried a tag went over a connection that the transport chose or opened. Returns how long that may take to open if the
   /// message can go another way then; nil when it can't.
   public func sent(_ tag: UInt64, over flow: StreamFlow) -> Duration? {

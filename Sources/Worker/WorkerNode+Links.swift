@@ -43,7 +43,9 @@ extension WorkerNode: LinkDelegate {
 
   private func fail(_ tag: UInt64, _ gone: StreamFlow? = nil) {
     if tag != 0 { failedTags.append(tag) }
-    if let gone { goneFlows.append(gone) }
+    guard let gone else { return }
+    goneFlows.append(gone)
+    location.flowGone(gone)
   }
 
   /// Whether a message is the request of a client transaction, other than what ends one.
@@ -144,24 +146,33 @@ extension WorkerNode: LinkDelegate {
       core.received(octets, over: flow, at: loop.now, actions: &actions)
       carryOut()
     case .notMine(let flow, let tag, let generation) where flow.slot == sender.slot:
-      fail(generation == transport.identity.generation ? tag : 0, flow)
+      fail(isOurs(generation) ? tag : 0, flow)
     case .failed(let tag, let generation):
-      if generation == transport.identity.generation { fail(tag) }
+      if isOurs(generation) { fail(tag) }
     case .whoHas(let question, let generation, let flow):
       begin()
       let isTaken = core.takesOffer(octets, over: flow, at: loop.now, actions: &actions)
       carryOut()
       _ = links?.send(.has(question: question, generation: generation, isTaken), to: sender.slot)
     case .has(let question, let generation, let isTaken):
-      guard generation == transport.identity.generation else { return }
+      guard isOurs(generation) else { return }
       begin()
       core.offerAnswered(question, isTaken: isTaken, at: loop.now, actions: &actions)
       carryOut()
     case .closed(let flow), .suspect(let flow), .recovered(let flow), .trusted(let flow):
       if flow.slot == sender.slot { heard(frame, flow) }
-    case .hello, .notMine, .whereIs, .isAt: break
+    case .whereIs(let question, let generation):
+      let found = location.bindings(heldFor: octets, at: core.unixSeconds)
+      guard found.count <= LinkFrame.maximumOctets else { return }
+      _ = links?.send(.isAt(question: question, generation: generation), found.span, to: sender.slot)
+    case .isAt(let question, let generation):
+      if isOurs(generation) { location.peerAnswered(question, octets) }
+    case .hello, .notMine: break
     }
   }
+
+  /// Whether what is answered was asked by this process, and not by an earlier one of its slot.
+  private func isOurs(_ generation: UInt16) -> Bool { generation == transport.identity.generation }
 
   /// News of a connection of another worker.
   private func heard(_ frame: LinkFrame, _ flow: StreamFlow) {
@@ -187,5 +198,12 @@ extension WorkerNode: LinkDelegate {
     case .overloaded: if tag != 0 { _ = links?.send(.failed(tag: tag, generation: generation), to: slot) }
     case .noSuchFlow: _ = links?.send(.notMine(flow, tag: tag, generation: generation), to: slot)
     }
+  }
+}
+
+extension WorkerNode: LocationPeers {
+  func whereIs(_ aor: Span<UInt8>, question: UInt64) -> Int {
+    let frame = LinkFrame.whereIs(question: question, generation: transport.identity.generation)
+    return links?.sendToAll(frame, aor) ?? 0
   }
 }

@@ -40,8 +40,10 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
   private var nextSweep = Instant(nanoseconds: 0)
 
   /// A worker for a slot; it takes connections once its listeners are added to ``transport``.
+  /// `location`: another than its own in memory.
   init(
-    _ configuration: NodeConfiguration, arguments: WorkerArguments, loop: EventLoop, log: Logger
+    _ configuration: NodeConfiguration, arguments: WorkerArguments, loop: EventLoop, log: Logger,
+    location other: (any LocationService)? = nil
   ) throws {
     self.loop = loop
     self.log = log
@@ -54,7 +56,8 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
         node: node, slot: arguments.slot, generation: arguments.generation,
         transaction: SlotHandle(index: 0, generation: 0)),
       hashing: hashing, users: Users(configuration), start: loop.now, unixSeconds: unixSeconds)
-    location = InMemoryLocationService(unixSeconds: unixSeconds, maximum: configuration.limits.bindings)
+    location =
+      other ?? InMemoryLocationService(unixSeconds: unixSeconds, maximum: configuration.limits.bindings)
     connectionLog = ConnectionLog(log, start: loop.now)
     transport = TransportLayer(
       loop: loop,
@@ -71,6 +74,7 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
           node: node, epoch: arguments.epoch, slot: arguments.slot, generation: arguments.generation),
         settings: LinkSettings(directory: arguments.linkDirectory, slots: arguments.slots))
       links?.delegate = self
+      location.peers = self
     }
   }
 
@@ -97,6 +101,7 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
     logStatistics(.info)
     transport.closeAll()
     links?.closeAll()
+    location.peers = nil
   }
 
   // MARK: Between inputs

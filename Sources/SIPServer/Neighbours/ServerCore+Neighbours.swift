@@ -38,6 +38,17 @@ extension ServerCore {
     for flow in transactions.awaitedConnections(where: isLost) { connectionClosed(flow, at: now, actions: &actions) }
   }
 
+  /// A message that carried a tag was refused, since too much waits already to be sent the same way.
+  public func transportRefused(_ tag: UInt64, at now: Instant, actions: inout ServerActions) {
+    let tag = TransactionTag(word: tag)
+    if case .stateless(let handle) = tag {
+      ackFailed(handle, now, &actions)
+    } else {
+      transactions.transportFailed(tag, isRefused: true, at: now, outbox: &actions.outbox)
+    }
+    endInput(now, &actions)
+  }
+
   /// Another worker says that a peer which we trust is at the end of a connection of its own.
   public func connectionTrusted(_ flow: StreamFlow) {
     if trustedConnections.count < Self.maxTrusted { trustedConnections.insert(flow) }
