@@ -8,7 +8,7 @@ enum LinkSocket {
 
   /// Connects to a listener's path. Throws with `EAGAIN` when too many wait there already.
   static func connect(to path: String) throws(SystemError) -> Descriptor {
-    let result = clinux_packet_connect(path)
+    let result = clinux_unix_connect(path, clinux_seqpacket)
     if result < 0 { throw SystemError("connect", code: -result) }
     let descriptor = Descriptor(owning: result)
     // The listener is the supervisor's, which may have been another user when it made it.

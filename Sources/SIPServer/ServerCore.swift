@@ -12,6 +12,8 @@ public final class ServerCore {
   let settings: ServerSettings
   let hashing: any Hashing
   let users: any UserDirectory
+  /// The users of domains that ask for them.
+  let userCache: UserCache
   let authenticator: Authenticator
   let transactions: TransactionLayer
   var contexts = SlotTable<ResponseContext>()
@@ -23,6 +25,8 @@ public final class ServerCore {
   var registering: [FlowID: [SlotHandle]] = [:]
   /// How many ACKs wait for the location service.
   var waitingAcks = 0
+  /// Requests whose senders are being asked for.
+  var parking = Parking()
   /// What is registered over flows of this worker.
   public let owned: OwnedBindings
   /// When which of them is kept alive.
@@ -68,6 +72,14 @@ public final class ServerCore {
     case registration(server: SlotHandle, RegistrationUpdate)
     /// The outcome of a REGISTER whose connection has closed meanwhile.
     case orphan(RegistrationUpdate)
+    /// The sender of a request.
+    case sender(ParkedRequest)
+    /// Whether a nonce belongs to who used it.
+    case claim(ParkedRequest)
+    /// The same, asked for another request.
+    case sameClaim(ParkedRequest)
+    /// Whether there is the user that a request is for, which found no contact.
+    case existence(context: SlotHandle, BindingSet?)
   }
 
   /// A server without users' requests yet. `identity` gives node, slot and generation for branches.
@@ -79,8 +91,10 @@ public final class ServerCore {
     self.hashing = hashing
     self.users = users
     self.unixSeconds = unixSeconds
+    userCache = UserCache(offers: users, capacity: settings.maxCachedUsers, now: unixSeconds)
     authenticator = Authenticator(
-      hashing: hashing, algorithms: settings.algorithms, nonceLifetime: settings.nonceLifetime.components.seconds,
+      hashing: hashing, identity: identity, algorithms: settings.algorithms,
+      nonceLifetime: settings.nonceLifetime.components.seconds,
       now: unixSeconds)
     transactions = TransactionLayer(
       identity: identity, settings: settings.timers, hashing: hashing, start: start)
@@ -140,7 +154,8 @@ public final class ServerCore {
     case .ack(let message, let flow): forwardAck(message, to: bindings, from: flow, now, &actions)
     case .sentAck(let message, _): transactions.pool.put(message)
     case .offered(let message, let flow, _): nobodyHas(message, flow, now, &actions)
-    case .registration, .orphan, nil: break
+    case .sender(let parked), .claim(let parked), .sameClaim(let parked): discard(parked)
+    case .registration, .orphan, .existence, nil: break
     }
     endInput(now, &actions)
   }
@@ -154,7 +169,8 @@ public final class ServerCore {
     case .orphan(let update): actions.questions.append(.remove(aor: update.aor, flow: update.flow.id))
     case .sentAck(let message, _): transactions.pool.put(message)
     case .offered(let message, let flow, _): nobodyHas(message, flow, now, &actions)
-    case .targets, .successor, .redirected, .ack, nil: break
+    case .sender(let parked), .claim(let parked), .sameClaim(let parked): discard(parked)
+    case .targets, .successor, .redirected, .ack, .existence, nil: break
     }
     endInput(now, &actions)
   }
@@ -167,7 +183,7 @@ public final class ServerCore {
     orphanRegistrations(over: .stream(flow))
     trustedConnections.remove(flow)
     authenticator.flowClosed(.stream(flow))
-    if transactions.serverCount > 0 { closedConnections.insert(flow) }
+    if transactions.serverCount > 0 || !parking.isEmpty { closedConnections.insert(flow) }
     suspects.remove(.stream(flow))
     transactions.connectionClosed(flow, at: now, outbox: &actions.outbox)
     endInput(now, &actions)
@@ -215,6 +231,7 @@ public final class ServerCore {
   /// Forgets nonces that nobody can use any more and bindings that have ended; to be called every second or so.
   public func removeExpired() {
     owned.removeExpired(unixSeconds)
+    userCache.removeExpired(unixSeconds)
     authenticator.removeExpired(unixSeconds)
   }
 
@@ -283,11 +300,15 @@ public final class ServerCore {
       completeIfDone(context, now, &actions)
     case .successor(let handle, let branch): foundSuccessors(handle, branch, nil, now, &actions)
     case .redirected(let handle, let q): foundRedirected(handle, q, nil, now, &actions)
-    case .ack(let message, _): drop(message)
+    case .ack(let message, let flow): forwardAck(message, to: nil, from: flow, now, &actions)
     case .sentAck(let message, _): transactions.pool.put(message)
     case .offered(let message, let flow, _): nobodyHas(message, flow, now, &actions)
     case .registration(let server, let update): finishRegistration(server, update, .unavailable, now, &actions)
     case .orphan: break
+    case .sender(let parked): foundSender(of: parked, .unavailable, now, &actions)
+    case .claim(let parked): claimAnswered(parked, .unavailable, now, &actions)
+    case .sameClaim(let parked): resume(parked, now, &actions)
+    case .existence(let handle, let bindings): existenceKnown(handle, bindings, now, &actions)
     }
   }
 

@@ -82,8 +82,8 @@ final class WorkerProcess: EventHandler {
       var passed: Descriptor?
       switch Socket.receive(channel.number, into: &buffer, passed: &passed) {
       case .octets(let count):
-        let octets = buffer.span.extracting(..<count)
-        if let message = ControlMessage(octets) { received(message, self) }
+        let buffer = buffer
+        if let message = ControlMessage(buffer.span.extracting(..<count)) { received(message, self) }
       case .wouldBlock:
         return
       case .failed(Errno.messageSize):

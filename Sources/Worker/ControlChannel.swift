@@ -45,8 +45,8 @@ final class ControlChannel: EventHandler, DeadlineOwner {
       var passed: Descriptor?
       switch Socket.receive(descriptor, into: &buffer, passed: &passed) {
       case .octets(let count):
-        let octets = buffer.span.extracting(..<count)
-        if let message = ControlMessage(octets) { take(message, passed.take()) }
+        let buffer = buffer
+        if let message = ControlMessage(buffer.span.extracting(..<count)) { take(message, passed.take()) }
       case .wouldBlock: return
       case .failed(Errno.messageSize): continue
       case .endOfFile, .failed:

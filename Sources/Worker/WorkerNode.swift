@@ -115,6 +115,8 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
         switch answer {
         case .bindings(let query, let bindings): core.located(query, bindings, at: now, actions: &actions)
         case .outcome(let query, let outcome): core.registered(query, outcome, at: now, actions: &actions)
+        case .claim(let query, let outcome): core.claimed(query, outcome, at: now, actions: &actions)
+        case .user(let query, let answer): core.userFound(query, answer, at: now, actions: &actions)
         }
         carryOut()
       }

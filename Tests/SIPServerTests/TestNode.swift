@@ -27,6 +27,12 @@ final class TestNode {
   let isChallenging: Bool
   let users: TestUsers
   var location = InMemoryLocation(now: TestNode.start)
+  /// Which nonces are claimed; several nodes may share it.
+  var claims = InMemoryClaims()
+  /// How often a claim, the note of one and a user were asked for.
+  private(set) var asked = (claims: 0, notes: 0, users: 0)
+  /// What is answered about claims and users instead of what is so; nil: nothing.
+  var isKeeperAway = false
   var actions = ServerActions()
   private(set) var now = Instant(nanoseconds: 1_000_000_000)
   private var questions: [Question] = []
@@ -58,11 +64,11 @@ final class TestNode {
     _ change: (inout ServerSettings) -> Void = { _ in }
   ) {
     random = SplitMix(seed: seed)
-    self.slot = slot
     firstConnection = UInt64(generation) << 48
     // No two workers have peers at one address.
     connections = UInt64(slot) * 64
     self.users = users
+    self.slot = slot
     let listeners = [
       Self.listener(.tls, "192.0.2.1:5061"), Self.listener(.tcp, "192.0.2.1:5060"),
       Self.listener(.udp, "192.0.2.1:5060"),
@@ -315,6 +321,23 @@ final class TestNode {
     let due = now.adding(nanoseconds: delay)
     switch question {
     case .lookup where isLocationSilent, .update where isLocationSilent: return
+    case .claim(let query, let range):
+      asked.claims += 1
+      let name = Array(keys[range])
+      answer(at: due) { node in
+        let outcome = node.isKeeperAway ? .unavailable : node.claims.claim(name.span, now: node.core.unixSeconds)
+        node.core.claimed(query, outcome, at: node.now, actions: &node.actions)
+      }
+    case .noteClaim(let range):
+      asked.notes += 1
+      if !isKeeperAway { _ = claims.claim(keys.span.extracting(range), now: core.unixSeconds) }
+    case .user(let query, let range):
+      asked.users += 1
+      let name = Array(keys[range])
+      answer(at: due) { node in
+        let answer = node.isKeeperAway ? .unavailable : node.users.answer(name)
+        node.core.userFound(query, answer, at: node.now, actions: &node.actions)
+      }
     case .lookup(let query, let range):
       let key = Array(keys[range])
       questions.append(
@@ -338,6 +361,17 @@ final class TestNode {
     case .remove(let aor, let flow):
       _ = location.remove(aor: aor.span, flow: flow)
     }
+  }
+
+  /// Gives an answer later, unless nobody answers.
+  private func answer(at due: Instant, _ input: @escaping (TestNode) -> Void) {
+    guard !isLocationSilent else { return }
+    questions.append(
+      Question(due: due) { node in
+        node.actions.removeAll()
+        input(node)
+        node.carryOut()
+      })
   }
 
   // MARK: Messages

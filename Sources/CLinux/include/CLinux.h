@@ -140,9 +140,9 @@ static const int clinux_seqpacket = 5;
 // A listening socket of a type at a path, which must not exist; the file has `mode` from the start, whatever the umask.
 // -ENAMETOOLONG: the kernel takes 107 octets.
 int clinux_unix_listen(const char *path, int type, unsigned mode, int backlog);
-
-// Connects to a listener of packets; accepts. Both sockets are non-blocking and close on exec. -EAGAIN: the listener's queue is full; nobody waits.
-int clinux_packet_connect(const char *path);
+// A socket connected to a listening one, non-blocking. -EAGAIN: too many wait at the listener already.
+int clinux_unix_connect(const char *path, int type);
+// One connection of a listener, non-blocking and closed on exec. -EAGAIN: nobody waits.
 int clinux_packet_accept(int listener);
 // The user of the process at the other end of a Unix socket: of the one that connected, or that made the listener.
 int64_t clinux_peer_user(int descriptor);

@@ -79,12 +79,16 @@ extension ServerCore {
     let inquiry = Inquiry(message: message, flow: flow, via: via, uri: uri)
     switch message.method {
     case .cancel:
-      guard transactions.target(ofCancel: message, via: via) != nil else { return false }
+      guard transactions.target(ofCancel: message, via: via) != nil || isParked(message, via, as: .invite) else {
+        return false
+      }
       receivedCancel(inquiry, now, &actions)
       return true
     case .ack, .invite:
       switch transactions.received(message, via: via, from: flow, at: now, outbox: &actions.outbox) {
-      case .new: return false
+      case .new:
+        guard isParked(message, via, as: .invite), message.method == .invite else { return false }
+        transactions.pool.put(message)
       case .absorbed: transactions.pool.put(message)
       case .ack: receivedAck(inquiry, now, &actions)
       }
