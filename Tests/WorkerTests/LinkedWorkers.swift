@@ -38,6 +38,7 @@ final class SharedLocation {
         case .update(let query, let update):
           waiting.append(.outcome(query: query, shared.contents.update(update)))
         case .remove(let aor, let flow): _ = shared.contents.remove(aor: aor.span, flow: flow)
+        case .claim, .noteClaim, .user: Issue.record("nobody is challenged here")
         }
       }
     }
