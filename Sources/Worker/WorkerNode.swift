@@ -22,6 +22,7 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
   /// The channel to the supervisor, for what is to be told to it; none in tests.
   weak var control: ControlChannel?
   let location: any LocationService
+  private var counters: WorkerCounters?
   private var connectionLog: ConnectionLog
   private var timer: DeadlineID?
   var actions = ServerActions()
@@ -59,14 +60,21 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
     location =
       other ?? InMemoryLocationService(unixSeconds: unixSeconds, maximum: configuration.limits.bindings)
     connectionLog = ConnectionLog(log, start: loop.now)
+    let pages = try Self.pages(arguments)
     transport = TransportLayer(
       loop: loop,
       identity: TransportIdentity(
         node: node, slot: arguments.slot, epoch: arguments.epoch, generation: arguments.generation),
-      settings: TransportSettings(configuration))
+      settings: TransportSettings(configuration),
+      node: pages.map { NodeCounts(pages: $0, slot: Int(arguments.slot), hashing: hashing) })
     transport.delegate = self
     timer = loop.addDeadline(self)
     loop.addHook(.decide) { [unowned self] in self.decide() }
+    counters = pages.map { pages in
+      WorkerCounters(
+        pages: pages, slot: Int(arguments.slot), generation: arguments.generation, loop: loop
+      ) { [unowned self] in self.readings }
+    }
     if arguments.slots > 1, !arguments.linkDirectory.isEmpty {
       links = LinkSet(
         loop: loop,
@@ -129,6 +137,7 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
       while let tag = failedTags.popLast() { failed(tag) }
       decideLinks()
     }
+    counters?.turn()
     guard let timer else { return }
     loop.schedule(timer, at: min(core.nextDeadline ?? .distantFuture, nextSweep))
   }

@@ -149,6 +149,15 @@ int64_t clinux_peer_user(int descriptor);
 // The effective user of this process.
 int64_t clinux_user(void);
 
+// ---- shared memory
+
+// Maps `length` bytes of a file for reading and writing, shared with all who map it; 0 with the address, or -errno.
+int clinux_map_shared(int descriptor, size_t length, void **address);
+void clinux_unmap(void *address, size_t length);
+// One word of shared memory, never torn, in no order with others.
+static inline uint64_t clinux_load(const uint64_t *word) { return __atomic_load_n(word, __ATOMIC_RELAXED); }
+static inline void clinux_store(uint64_t *word, uint64_t value) { __atomic_store_n(word, value, __ATOMIC_RELAXED); }
+
 // ---- processes and signals
 
 static const int clinux_signal_hup = 1;
