@@ -106,7 +106,8 @@ let package = Package(
 
     // What a frame costs that crosses from one worker to another: benchmarks/crossing/run.
     .executableTarget(
-      name: "crossing", dependencies: ["Structures", "Reactor", "CLinux", "Cluster"], path: "benchmarks/crossing/Sources",
+      name: "crossing", dependencies: ["Structures", "Reactor", "CLinux", "Cluster"],
+      path: "benchmarks/crossing/Sources",
       swiftSettings: settings),
 
     // Phones, a network and a server core in simulated time: Tests/Simulation.
