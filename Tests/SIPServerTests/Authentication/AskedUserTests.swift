@@ -153,6 +153,21 @@ struct AskedUserTests {
     node.expectNothingLeft()
   }
 
+  @Test("a user's record is a text; another version is not read, a broken hash and unknown words are passed by")
+  func text() throws {
+    let md5 = String(repeating: "aB", count: 16)
+    let written = Array("1 MD5=\(md5) SHA-256=00 x y=z".utf8)
+    let record = try #require(UserRecord(written.span))
+    #expect(record[.md5] == [UInt8](repeating: 0xAB, count: 16) && record[.sha256] == nil)
+    var again: [UInt8] = []
+    record.append(to: &again)
+    #expect(String(decoding: again, as: UTF8.self) == "1 MD5=\(md5.lowercased())")
+    for other in ["", "2 MD5=\(md5)", "11", " 1"] {
+      let octets = Array(other.utf8)
+      #expect(UserRecord(octets.span) == nil)
+    }
+  }
+
   @Test("the cache holds so many users at most and answers for those that it holds")
   func capacity() {
     let cache = UserCache(offers: TestUsers(), capacity: 10, now: 0)
