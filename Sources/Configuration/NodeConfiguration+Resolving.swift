@@ -71,6 +71,7 @@ struct Resolver {
       registrar: resolveRegistrar(domains, listen),
       keepAlive: resolveKeepAlive(),
       authentication: resolveAuthentication(domains),
+      identity: resolveIdentity(),
       proxy: resolveProxy(),
       limits: resolveLimits(),
       timeouts: resolveTimeouts(),

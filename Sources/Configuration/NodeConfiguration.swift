@@ -34,6 +34,8 @@ public struct NodeConfiguration: Sendable, Equatable {
   public var keepAlive: KeepAlive
   /// `authentication`: who must prove who they are, and how.
   public var authentication: Authentication
+  /// `identity`: whom the node believes, and whom it tells who its users are.
+  public var identity: Identity
   /// `proxy`: timers and limits of forwarding.
   public var proxy: Proxy
   /// `limits`: what one worker holds at most.
@@ -145,6 +147,18 @@ extension NodeConfiguration {
     public var nonceLifetime: Duration
     /// The users of all domains.
     public var users: UserTable
+  }
+
+  /// Whom the node believes, and whom it tells who its users are (RFC 3325).
+  public struct Identity: Sendable, Equatable {
+    /// Where the peers are that belong to the trust domain.
+    public var trusted: [IPNetwork]
+    /// Whether requests of users who proved who they are get a P-Asserted-Identity.
+    public var isAsserted: Bool
+    /// Whether our registered users are told it.
+    public var isShownToUsers: Bool
+    /// Names of further header fields, in small letters, that those who aren't trusted can't send through us.
+    public var stripped: [String]
   }
 
   /// Timers and limits of forwarding.

@@ -1,3 +1,5 @@
+internal import Structures
+
 /// TLS profiles: certificates and keys are read here, so that their errors name the place of the setting.
 extension Resolver {
   /// The profiles for accepted connections.
@@ -47,6 +49,19 @@ extension Resolver {
       profiles[name] = profile
     }
     return profiles
+  }
+
+  /// Whom the node believes; nobody's network is everybody's.
+  mutating func resolveIdentity() -> NodeConfiguration.Identity {
+    let path = ["identity", "trusted"]
+    let trusted = reader.texts(path).compactMap { IPNetwork($0) }
+    for network in trusted where network.prefix == 0 {
+      reader.note(
+        path, reader.position(path), "\(network) is everybody", "whoever reaches a listener can then be anyone")
+    }
+    return NodeConfiguration.Identity(
+      trusted: trusted, isAsserted: reader.boolean(["identity", "assert"]),
+      isShownToUsers: reader.boolean(["identity", "to_users"]), stripped: reader.texts(["identity", "strip"]))
   }
 
   private mutating func resolveVersions(_ path: [String]) -> (minimum: TLSVersion, maximum: TLSVersion) {

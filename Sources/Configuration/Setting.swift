@@ -119,6 +119,10 @@ public enum TextRule: Sendable, Equatable {
   case domain
   /// `transport:address` or `transport:address:port`.
   case listener
+  /// An IP address, or a network as `192.0.2.0/24`.
+  case network
+  /// The name of a header field that a message need not have, in small letters.
+  case headerField
   /// MD5, SHA-256 or SHA-512-256.
   case algorithm
   /// TLSv1.2 or TLSv1.3.

@@ -6,7 +6,7 @@
 public enum SettingsTable {
   /// The settings in the order of the sample and the reference.
   public static let all: [Setting] =
-    identity + listening + security + registration + reaching + forwarding + bounds + waiting + operation
+    identity + listening + security + registration + trust + reaching + forwarding + bounds + waiting + operation
 
   private static let identity: [Setting] = [
     Setting(
@@ -210,6 +210,27 @@ public enum SettingsTable {
       "authentication.nonce_lifetime", .duration(10_000...86_400_000), default: .written("300s"), reload: .live,
       "How long a nonce is good. Then the client is told that it is stale and goes on with a new one, without asking "
         + "its user."),
+  ]
+
+  private static let trust: [Setting] = [
+    Setting(
+      "identity.trusted", .list(.network), default: .written("[]"), reload: .live, example: "[192.0.2.0/24]",
+      "Addresses and networks of gateways and proxies that belong to our trust domain (RFC 3324 §2.3): they are not "
+        + "challenged, except for REGISTER, and what they say of their callers' identity is believed and passed on. They "
+        + "reach our own users; calls to elsewhere only from an address or a P-Asserted-Identity of our domains. An "
+        + "address can be forged over UDP: list only networks into which nobody else can send."),
+    Setting(
+      "identity.assert", .boolean, default: .written("yes"), reload: .live,
+      "Whether requests of users who proved who they are carry P-Asserted-Identity (RFC 3325 §5): to peers that are "
+        + "trusted, and to users as identity.to_users says."),
+    Setting(
+      "identity.to_users", .boolean, default: .written("yes"), reload: .live,
+      "Whether our registered users are told the asserted identity of others who did not ask for privacy (RFC 3325 §7). "
+        + "Others that aren't trusted are told only what comes with `Privacy: none`."),
+    Setting(
+      "identity.strip", .list(.headerField), default: .written("[]"), reload: .live, example: "[X-Account]",
+      "Header fields removed from what those send who aren't trusted, beside P-Asserted-Identity, P-Asserted-Service, "
+        + "Remote-Party-ID and all that begin with X-Apus-."),
   ]
 
   private static let reaching: [Setting] = [

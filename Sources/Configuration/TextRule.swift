@@ -21,6 +21,13 @@ extension TextRule {
     case .listener:
       guard Self.readListener(text) != nil else { throw refusal(of: text) }
       return text
+    case .network:
+      guard let network = IPNetwork(text) else { throw refusal(of: text) }
+      return network.description
+    case .headerField:
+      let name = text.lowercased()
+      guard Self.isToken(name), !Self.neededFields.contains(name) else { throw refusal(of: text) }
+      return name
     case .algorithm:
       guard let algorithm = DigestAlgorithm(token: text) else { throw refusal(of: text) }
       return "\(algorithm.token)"
@@ -51,6 +58,8 @@ extension TextRule {
     case .hostAndPort: "a host name or an IP address, with or without :port"
     case .domain: "a host name"
     case .listener: "an address to listen on"
+    case .network: "an IP address or a network"
+    case .headerField: "the name of a header field that may be missing"
     case .algorithm: "a digest algorithm"
     case .tlsVersion: "a TLS version"
     case .quotable: "a text without quotes and backslashes"
@@ -64,6 +73,8 @@ extension TextRule {
     let remedy =
       switch self {
       case .listener: "write transport:address:port, such as tls:0.0.0.0:5061, tcp:[::1]:5060 or udp:192.0.2.1"
+      case .network: "write 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32, with no bit set behind the prefix"
+      case .headerField: "give a name such as X-Account; those that routing, dialogs and bodies need can't be named"
       case .algorithm: "give MD5, SHA-256 or SHA-512-256"
       case .tlsVersion: "give TLSv1.2 or TLSv1.3"
       case .uri: "write sip:user@host, with :port and ;transport=tcp where they are needed"
@@ -74,6 +85,22 @@ extension TextRule {
 }
 
 extension TextRule {
+  /// Without these a message can't be routed, matched, proved or read, or means something else; long and compact names.
+  private static let neededFields: Set<String> = [
+    "via", "v", "from", "f", "to", "t", "call-id", "i", "cseq", "max-forwards", "contact", "m", "route", "record-route",
+    "content-length", "l", "content-type", "c", "content-encoding", "e", "content-disposition", "authorization",
+    "proxy-authorization", "www-authenticate", "proxy-authenticate", "authentication-info", "require", "proxy-require",
+    "supported", "k", "unsupported", "expires", "min-expires", "event", "o", "allow-events", "u", "subscription-state",
+    "refer-to", "r", "replaces", "rseq", "rack", "path", "service-route", "sip-etag", "sip-if-match", "session-expires",
+    "x", "min-se", "privacy",
+  ]
+
+  private static func isToken(_ text: String) -> Bool {
+    let signs = Set("-.!%*_+`'~".utf8)
+    return !text.isEmpty && text.utf8.count <= 64
+      && text.utf8.allSatisfy { $0.isLetter || $0.decimalDigit != nil || signs.contains($0) }
+  }
+
   private static func isNameOctet(_ octet: UInt8) -> Bool {
     octet.isLetter || octet.decimalDigit != nil || octet == 0x2D || octet == 0x2E || octet == 0x5F
   }

@@ -6,7 +6,13 @@ public enum HeaderName: UInt8, Sendable, CaseIterable {
   case minExpires, require, proxyRequire, supported, unsupported, authorization, proxyAuthorization, wwwAuthenticate
   case proxyAuthenticate, path, serviceRoute, retryAfter, event, maxBreadth, userAgent, allow, accept, date, subject
   case referTo, reason
+  case assertedIdentity, preferredIdentity, assertedService, remotePartyID, privacy
+  /// The name begins with `X-Apus-`: a field of our own, to be believed only from those whom we trust.
+  case own
   case other
+
+  /// Room for the names, in tables that have a place for each. At most 64: ``NameSet`` has a bit for each.
+  static let capacity = 48
 
   /// Whether a message may have one field of the name only, with one value.
   var isSingle: Bool {
@@ -17,15 +23,17 @@ public enum HeaderName: UInt8, Sendable, CaseIterable {
   }
 
   /// The name that the octets spell, long or compact, letters of either case (RFC 3261 §7.3.1, §7.3.3).
-  init(_ name: Span<UInt8>) {
+  public init(_ name: Span<UInt8>) {
     self.init(name, 0, name.count)
   }
 
   /// The name that stands between two positions.
   init(_ text: Span<UInt8>, _ start: Int, _ end: Int) {
     let length = end - start
-    if length == 0 || length > 24 || text[end - 1] == 0 {
+    if length == 0 || text[end - 1] == 0 {
       self = .other
+    } else if length > 24 {
+      self = Self.unknown(text.word(start, start + 8).lowercased)
     } else {
       self.init(
         text.word(start, end), length > 8 ? text.word(start + 8, end) : "",
@@ -87,14 +95,27 @@ public enum HeaderName: UInt8, Sendable, CaseIterable {
     case "authoriz": return rest("ation", .authorization)
     case "service-": return rest("route", .serviceRoute)
     case "www-auth": return rest("enticate", .wwwAuthenticate)
-    default: return .other
+    case "privacy": return .privacy
+    case "remote-p": return rest("arty-id", .remotePartyID)
+    default: return unknown(first)
     }
   }
 
   /// The names of more than sixteen octets.
   private static func longest(_ first: OctetWord, _ second: OctetWord, _ third: OctetWord) -> HeaderName {
-    guard first == "proxy-au" else { return .other }
-    if second == "thentica", third == "te" { return .proxyAuthenticate }
-    return second == "thorizat" && third == "ion" ? .proxyAuthorization : .other
+    switch (first, second, third) {
+    case ("proxy-au", "thentica", "te"): return .proxyAuthenticate
+    case ("proxy-au", "thorizat", "ion"): return .proxyAuthorization
+    case ("p-assert", "ed-ident", "ity"): return .assertedIdentity
+    case ("p-assert", "ed-servi", "ce"): return .assertedService
+    case ("p-prefer", "red-iden", "tity"): return .preferredIdentity
+    default: return unknown(first)
+    }
+  }
+
+  /// What a name is that isn't known as a whole, by its first eight octets.
+  @inline(__always)
+  private static func unknown(_ first: OctetWord) -> HeaderName {
+    first.prefix(7) == "x-apus-" && first.count == 8 ? .own : .other
   }
 }

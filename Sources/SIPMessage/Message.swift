@@ -32,6 +32,8 @@ public final class Message {
 
   /// The octets of the message and nothing else.
   public private(set) var bytes: [UInt8] = []
+  /// Whether the one who sent it is believed: a mark for whoever loads it, who sets it afterwards.
+  public var isTrusted = false
   /// Where everything is in them.
   private var layout = MessageLayout()
 
@@ -45,6 +47,7 @@ public final class Message {
   /// `octets` is a datagram, or what a ``StreamFramer`` cut out. Nothing is thrown: what is wrong stands in ``error`` and the rest
   /// is read as far as it goes.
   public func load(_ octets: Span<UInt8>, limits: ParserLimits) {
+    isTrusted = false
     bytes.clear()
     bytes.append(octets.extracting(0..<min(octets.count, limits.message)))
     parse(limits, isCut: octets.count > limits.message)
@@ -115,6 +118,9 @@ public final class Message {
 
   /// Whether the message has a field of a name.
   public func has(_ name: HeaderName) -> Bool { firstIndex(of: name) != nil }
+
+  /// The names of the fields that the message has.
+  public var names: NameSet { layout.names }
 
   /// Whether the message has just one field of a name.
   public func hasOne(_ name: HeaderName) -> Bool { has(name) && layout.isOnly(name) }

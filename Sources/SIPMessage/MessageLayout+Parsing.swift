@@ -145,8 +145,9 @@ extension MessageLayout {
   ) {
     if first[Int(name.rawValue)] == 255 {
       first[Int(name.rawValue)] = UInt8(truncatingIfNeeded: known + room.count)
+      names.insert(name)
     } else {
-      repeatedNames |= 1 << UInt64(name.rawValue)
+      repeatedNames.insert(name)
       if name.isSingle, repeated == nil { repeated = UInt16(truncatingIfNeeded: start) }
     }
     room.append(

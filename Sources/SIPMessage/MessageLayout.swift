@@ -11,12 +11,14 @@ struct MessageLayout {
   var headersEnd = 0
   var body = ByteRange(0, 0)
   var error: ParseError?
-  /// The names that more than one field has, each as the bit of its number.
-  var repeatedNames: UInt64 = 0
+  /// The names that fields have.
+  var names = NameSet()
+  /// The names that more than one field has.
+  var repeatedNames = NameSet()
   /// Where the first field begins that a message may have once and has twice.
   var repeated: UInt16?
-  /// Position in ``fields`` of the first field of each name; 255 for none.
-  var first = InlineArray<34, UInt8>(repeating: 255)
+  /// Position in ``fields`` of the first field of each name; 255 for none. ``HeaderName/capacity`` places.
+  var first = InlineArray<48, UInt8>(repeating: 255)
 
   // What ``check(_:)`` has read already.
   var checkedVia: Via?
@@ -36,10 +38,11 @@ struct MessageLayout {
     requestURI = ByteRange(0, 0)
     reason = ByteRange(0, 0)
     fields.clear()
-    first = InlineArray<34, UInt8>(repeating: 255)
+    first = InlineArray<48, UInt8>(repeating: 255)
     error = nil
     repeated = nil
-    repeatedNames = 0
+    names = NameSet()
+    repeatedNames = NameSet()
     checkedVia = nil
     checkedURI = nil
     checkedFrom = nil
@@ -72,7 +75,7 @@ struct MessageLayout {
   }
 
   /// Whether no two fields have the name.
-  func isOnly(_ name: HeaderName) -> Bool { repeatedNames >> UInt64(name.rawValue) & 1 == 0 }
+  func isOnly(_ name: HeaderName) -> Bool { !repeatedNames.contains(name) }
 
   func has(_ name: HeaderName) -> Bool { firstIndex(of: name) != nil }
 

@@ -7,6 +7,9 @@ public struct ParserLimits: Sendable, Equatable {
   /// Header lines, at most 255.
   public let fields: Int
 
+  /// The maxima, for what we wrote ourselves.
+  public static let largest = ParserLimits(message: .max, head: .max, fields: .max)
+
   /// Limits; values above the maxima are lowered to them.
   public init(message: Int = 65_535, head: Int = 32_768, fields: Int = 200) {
     self.message = min(message, 65_535)

@@ -161,3 +161,17 @@ extension Span where Element == UInt8 {
     }
   }
 }
+
+extension [UInt8] {
+  /// Appends a name as the user part of a URI, with escapes for what can't stand there (RFC 3261 §25.1).
+  public mutating func append(escapingUser name: Span<UInt8>) {
+    for index in name.indices {
+      if OctetClass.user.contains(name[index]) {
+        append(name[index])
+      } else {
+        append(UInt8(ascii: "%"))
+        append(hexadecimal: name.extracting(index..<index + 1))
+      }
+    }
+  }
+}

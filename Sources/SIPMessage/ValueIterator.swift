@@ -15,6 +15,11 @@ public struct ValueIterator: Sendable {
     self = message.values(of: name)
   }
 
+  /// An iterator over the values of one line, given by its position in `fields`.
+  public init(lineAt index: Int, in message: Message) {
+    self.init(message.fields[index].name, in: message.fields, from: index, isOnly: true)
+  }
+
   /// `isOnly` says that no field behind the first one has the name.
   init(_ name: HeaderName, in fields: [Message.Field], from first: Int?, isOnly: Bool) {
     self.name = name

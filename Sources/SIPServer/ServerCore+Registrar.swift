@@ -105,7 +105,7 @@ extension ServerCore {
     _ handle: SlotHandle, _ update: RegistrationUpdate, _ outcome: UpdateOutcome, _ now: Instant,
     _ actions: inout ServerActions
   ) {
-    if case .done(let bindings, _) = outcome, update.isDirect {
+    if case .done(let bindings, _) = outcome {
       owned.note(update, bindings, hashing: hashing)
       scheduleKeepAlives(now)
     }

@@ -64,8 +64,12 @@ extension ServerCore {
       refuse(inquiry, 416, &actions)
       return
     }
+    readRoutes(&inquiry)
+    let staysHere = !inquiry.hasForeignRoute && inquiry.token == nil && isForUs(inquiry)
+    // What isn't forwarded needs no hops, and asks nothing of a proxy (RFC 3261 §16.3, RFC 4475 §3.3.11).
+    let isForServer = staysHere && (inquiry.uri.user == nil || inquiry.message.method == .register)
     // RFC 3261 §16.3 step 3
-    if inquiry.message.number(of: .maxForwards) == 0 {
+    if !isForServer, inquiry.message.number(of: .maxForwards) == 0 {
       refuse(inquiry, 483, &actions)
       return
     }
@@ -74,29 +78,24 @@ extension ServerCore {
       refuse(inquiry, 482, &actions)
       return
     }
-    // RFC 3261 §16.3 step 5: we know no extension that a proxy must understand.
-    if inquiry.message.has(.proxyRequire) {
-      refuseExtensions(inquiry, .proxyRequire, &actions)
-      return
-    }
-    readRoutes(&inquiry)
+    // RFC 3261 §16.3 step 5
+    guard meetsPrivacy(inquiry, isForServer: isForServer, &actions) else { return }
     // RFC 5626 §5.3.1
     guard !inquiry.hasBadToken else {
       refuse(inquiry, 403, "Flow Token Is Not Ours", &actions)
       return
     }
-    let staysHere = !inquiry.hasForeignRoute && inquiry.token == nil && isForUs(inquiry)
     // Who asks the server for itself wants to know whether it lives; that is no secret.
-    if staysHere, inquiry.uri.user == nil, inquiry.message.method == .options {
+    if isForServer, inquiry.message.method == .options {
       answerForUs(inquiry, &actions)
       return
     }
-    let isRegister = staysHere && inquiry.message.method == .register
+    let isRegister = isForServer && inquiry.message.method == .register
     if isRegister, refusesRegister(inquiry, &actions) { return }
     guard authorize(&inquiry, isRegister: isRegister, &actions) else { return }
     if isRegister {
       receivedRegister(inquiry, now, &actions)
-    } else if staysHere, inquiry.uri.user == nil {
+    } else if isForServer {
       refuse(inquiry, 404, &actions)
     } else {
       route(inquiry, now, &actions)
@@ -133,8 +132,8 @@ extension ServerCore {
 
   // MARK: Who sent it
 
-  /// Challenges requests whose From is in one of our domains; others are accepted only towards our domains. Returns false when the request was
-  /// answered.
+  /// Challenges requests whose From is in one of our domains, and REGISTER; others are accepted only towards our domains. Peers that we trust have done
+  /// that already (RFC 3325 §5). Returns false when the request was answered.
   private func authorize(_ inquiry: inout Inquiry, isRegister: Bool, _ actions: inout ServerActions) -> Bool {
     let message = inquiry.message
     let bytes = message.bytes
@@ -144,66 +143,63 @@ extension ServerCore {
       return false
     }
     inquiry.fromDomain = domain(of: from.uri, text, inquiry.flow)
-    var domain = inquiry.fromDomain
-    if isRegister, let to = try? message.to() { domain = self.domain(of: to.uri, text, inquiry.flow) ?? domain }
     if isLetThrough(inquiry) { return true }
-    guard let domain else {
+    var claim = inquiry.fromDomain.map { Claim(domain: $0, uri: from.uri) }
+    if isRegister, let to = try? message.to() {
+      if let domain = domain(of: to.uri, text, inquiry.flow) { claim = Claim(domain: domain, uri: to.uri) }
+    } else if message.isTrusted {
+      if claim != nil || isAssertedUser(inquiry, text) { return true }
+    } else if claim == nil, settings.authenticationRequired {
+      claim = concealedClaim(inquiry, from.uri, text)
+    }
+    guard let claim else {
       // Nobody's relay: from elsewhere only to our own.
-      if inquiry.hasForeignRoute || self.domain(of: inquiry.uri, text, inquiry.flow) == nil {
+      if inquiry.hasForeignRoute || domain(of: inquiry.uri, text, inquiry.flow) == nil {
         refuse(inquiry, 403, "Relaying Denied", &actions)
         return false
       }
       return true
     }
     guard settings.authenticationRequired else { return true }
-    return authenticate(&inquiry, domain, from, isRegister, &actions)
+    return authenticate(&inquiry, claim, from.uri, isRegister, &actions)
   }
 
   private func authenticate(
-    _ inquiry: inout Inquiry, _ domain: ServerSettings.Domain, _ from: NameAddress, _ isRegister: Bool,
-    _ actions: inout ServerActions
+    _ inquiry: inout Inquiry, _ claim: Claim, _ from: SIPURI, _ isRegister: Bool, _ actions: inout ServerActions
   ) -> Bool {
-    let message = inquiry.message
-    let bytes = message.bytes
-    let text = bytes.span
-    let header: HeaderName = isRegister ? .authorization : .proxyAuthorization
-    let claimed = isRegister ? (try? message.to())?.uri ?? from.uri : from.uri
     let verdict = authenticator.check(
-      message, header: header, domain: domain.name.span, realm: domain.realm.span, users: users,
-      flow: inquiry.flow.id, now: unixSeconds)
+      inquiry.message, header: isRegister ? .authorization : .proxyAuthorization, domain: claim.domain.name.span,
+      realm: claim.domain.realm.span, users: users, flow: inquiry.flow.id, now: unixSeconds)
     switch verdict {
     case .accepted:
-      scratch.clear()
-      if let name = claimed.user { text.appendUnescaped(name, to: &scratch) }
-      guard scratch == authenticator.user else {
+      guard isHimself(inquiry, claim.domain, from, isRegister: isRegister) else {
         refuse(inquiry, 403, "User Is Not Who From Says", &actions)
         return false
       }
       inquiry.authenticated += authenticator.user
       inquiry.authenticated.append(UInt8(ascii: "@"))
-      inquiry.authenticated.append(domain.name.span)
+      inquiry.authenticated.append(claim.domain.name.span)
       return true
-    case .missing, .refused: challenge(inquiry, domain, claimed, isRegister, isStale: false, &actions)
-    case .stale: challenge(inquiry, domain, claimed, isRegister, isStale: true, &actions)
+    case .missing, .refused: challenge(inquiry, claim, isRegister, isStale: false, &actions)
+    case .stale: challenge(inquiry, claim, isRegister, isStale: true, &actions)
     }
     return false
   }
 
   private func challenge(
-    _ inquiry: Inquiry, _ domain: ServerSettings.Domain, _ claimed: SIPURI, _ isRegister: Bool, isStale: Bool,
-    _ actions: inout ServerActions
+    _ inquiry: Inquiry, _ claim: Claim, _ isRegister: Bool, isStale: Bool, _ actions: inout ServerActions
   ) {
     statistics.challenges &+= 1
     let status = isRegister ? 401 : 407
     let start = begin(status, StatusCode.reason(status), inquiry, &actions)
     scratch.clear()
     let bytes = inquiry.message.bytes
-    if let user = claimed.user { bytes.span.appendUnescaped(user, to: &scratch) }
+    if let user = claim.uri?.user { bytes.span.appendUnescaped(user, to: &scratch) } else { scratch += claim.user }
     let user = scratch
-    let offered = authenticator.offered(to: user.span, domain: domain.name.span, users: users)
+    let offered = authenticator.offered(to: user.span, domain: claim.domain.name.span, users: users)
     authenticator.appendChallenge(
-      isRegister ? .wwwAuthenticate : .proxyAuthenticate, realm: domain.realm.span, algorithms: offered, stale: isStale,
-      now: unixSeconds, to: &actions.outbox.octets)
+      isRegister ? .wwwAuthenticate : .proxyAuthenticate, realm: claim.domain.realm.span, algorithms: offered,
+      stale: isStale, now: unixSeconds, to: &actions.outbox.octets)
     finish(inquiry, from: start, status, &actions)
   }
 

@@ -19,12 +19,18 @@ public final class ServerCore {
   var contextTimers: TimerWheel
   var queries = SlotTable<Query>()
   var queryTimers: TimerWheel
+  /// The updates under way, by flow.
+  var registering: [FlowID: [SlotHandle]] = [:]
+  /// How many ACKs wait for the location service.
+  var waitingAcks = 0
   /// What is registered over flows of this worker.
   var owned: OwnedBindings
   /// When which of them is kept alive.
   var keepAlives: KeepAliveSchedule
   /// Flows that seem dead though they are not closed.
   var suspects: Set<FlowID> = []
+  /// Connections of peers that we trust over which something came.
+  var trustedConnections: Set<StreamFlow> = []
   /// The transactions of REGISTER requests by what they have in common with their copies (RFC 3261 §8.2.2.2); no more than there are
   /// server transactions.
   var registersUnderWay: [UInt64: SlotHandle] = [:]
@@ -69,7 +75,7 @@ public final class ServerCore {
       now: unixSeconds)
     transactions = TransactionLayer(
       identity: identity, settings: settings.timers, hashing: hashing, start: start)
-    owned = OwnedBindings(now: unixSeconds)
+    owned = OwnedBindings(now: unixSeconds, maximum: settings.maxBindings)
     keepAlives = KeepAliveSchedule(start: start)
     contextTimers = TimerWheel(start: start)
     queryTimers = TimerWheel(start: start)
@@ -81,6 +87,7 @@ public final class ServerCore {
   public func received(_ octets: Span<UInt8>, over flow: Flow, at now: Instant, actions: inout ServerActions) {
     let message = transactions.pool.take()
     message.load(octets, limits: settings.parserLimits)
+    markTrust(message, flow)
     switch message.kind {
     case .request: receivedRequest(message, flow, now, &actions)
     case .response: receivedResponse(message, now, &actions)
@@ -146,6 +153,7 @@ public final class ServerCore {
       actions.questions.append(.remove(aor: entry.aor, flow: .stream(flow)))
     }
     orphanRegistrations(over: .stream(flow))
+    trustedConnections.remove(flow)
     authenticator.flowClosed(.stream(flow))
     if transactions.serverCount > 0 { closedConnections.insert(flow.connection) }
     suspects.remove(.stream(flow))
@@ -184,7 +192,7 @@ public final class ServerCore {
       if let handle = contexts.handle(at: position), let context = contexts[handle] { expire(context, now, &actions) }
     }
     while let position = queryTimers.popExpired(now) {
-      if let handle = queries.handle(at: position), let query = queries.remove(handle) { giveUp(query, now, &actions) }
+      if let handle = queries.handle(at: position), let query = close(handle) { giveUp(query, now, &actions) }
     }
     endInput(now, &actions)
   }
@@ -247,24 +255,6 @@ public final class ServerCore {
     public let strayResponses: UInt64
   }
 
-  /// Keeps what waits for an answer of the location service, for a bounded time.
-  func open(_ query: Query, _ now: Instant) -> SlotHandle {
-    open(query, until: now + settings.locationTimeout)
-  }
-
-  func open(_ query: Query, until deadline: Instant) -> SlotHandle {
-    let handle = queries.insert(query)
-    queryTimers.schedule(handle.index, at: deadline)
-    return handle
-  }
-
-  /// What waited for the answer that came; nil when it waits no more.
-  func close(_ handle: SlotHandle) -> Query? {
-    guard let query = queries.remove(handle) else { return nil }
-    queryTimers.cancel(handle.index)
-    return query
-  }
-
   /// The location service has not answered.
   private func giveUp(_ query: Query, _ now: Instant, _ actions: inout ServerActions) {
     switch query {
@@ -283,15 +273,6 @@ public final class ServerCore {
     case .registration(let server, let update): finishRegistration(server, update, .unavailable, now, &actions)
     case .orphan: break
     }
-  }
-
-  /// What is still being registered over a connection that is gone must not stay.
-  private func orphanRegistrations(over flow: FlowID) {
-    var orphans: [(SlotHandle, RegistrationUpdate)] = []
-    queries.forEach { handle, query in
-      if case .registration(_, let update) = query, update.flow.id == flow { orphans.append((handle, update)) }
-    }
-    for (handle, update) in orphans { queries.update(handle) { $0 = .orphan(update) } }
   }
 
   /// Takes what the transactions reported, until nothing is left; then what ended can be used again.

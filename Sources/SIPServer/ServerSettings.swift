@@ -31,6 +31,8 @@ public struct ServerSettings: Sendable {
     public let sentBy: [UInt8]
     /// `host:port` for Record-Route.
     public let recordRoute: [UInt8]
+    /// What stands between the Request-URI and the branch of our Via, of a request that is sent as from here.
+    let viaStart: [UInt8]
 
     /// A listener.
     public init(transport: TransportProtocol, address: SocketAddress, sentBy: [UInt8], recordRoute: [UInt8]) {
@@ -38,6 +40,8 @@ public struct ServerSettings: Sendable {
       self.address = address
       self.sentBy = sentBy
       self.recordRoute = recordRoute
+      let words = " SIP/2.0\r\nVia: SIP/2.0/\("\(transport)".uppercased()) "
+      viaStart = Array(words.utf8) + sentBy + Array(";branch=".utf8)
     }
   }
 
@@ -75,12 +79,20 @@ public struct ServerSettings: Sendable {
   public var nonceLifetime = Duration.seconds(300)
   /// Server transactions at once; beyond it new requests are answered with 503.
   public var maxTransactions = 100_000
+  /// Bindings over flows of this worker that are known to it at most.
+  public var maxBindings = 1_000_000
   /// What the registrar grants.
   public var registrar = RegistrarSettings()
+  /// Whom the server believes, and whom it tells who its users are.
+  public var identity = IdentitySettings()
   /// How clients are kept within reach; nothing is sent unless somebody wants it.
   public var keepAlive = KeepAliveSettings(interval: .zero)
   /// Contacts that stand in the configuration.
   public var staticContacts = StaticContacts()
+
+  /// How many header lines a request gets on its way through at most: Via, Max-Breadth, two Record-Routes, Path, two Routes, Max-Forwards and
+  /// Content-Length.
+  public static let linesAdded = 9
 
   /// Settings with the defaults of ``ServerSettings`` for everything but who we are.
   public init(domains: [Domain], listeners: [Listener], hosts: [[UInt8]]) {
@@ -93,6 +105,7 @@ public struct ServerSettings: Sendable {
 extension ServerSettings {
   /// The domain that a host names, by its name or an alias; nil when it is none of ours.
   func domain(_ host: Span<UInt8>) -> Domain? {
+    let host = host.extracting(0..<Self.nameLength(host))
     for domain in domains {
       if host.equalsIgnoringCase(domain.name.span) { return domain }
       for alias in domain.aliases where host.equalsIgnoringCase(alias.span) { return domain }
@@ -100,9 +113,16 @@ extension ServerSettings {
     return nil
   }
 
+  /// RFC 3261 §25.1: a dot may end a host name; it is the same without it.
+  private static func nameLength(_ host: Span<UInt8>) -> Int {
+    host.count > 1 && host[host.count - 1] == UInt8(ascii: ".") ? host.count - 1 : host.count
+  }
+
   /// Whether host and port mean this node: a name of ours, with a port that we listen on or none.
   func isOurs(_ uri: SIPURI, _ text: Span<UInt8>, _ flow: Flow) -> Bool {
-    let host = text.extracting(uri.host.positions)
+    let positions = uri.host.positions
+    let host = text.extracting(
+      positions.lowerBound..<positions.lowerBound + Self.nameLength(text.extracting(positions)))
     var known = false
     for name in hosts where host.equalsIgnoringCase(name.span) { known = true }
     if !known, let address = uri.address(in: text) {

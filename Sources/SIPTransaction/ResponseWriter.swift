@@ -16,6 +16,25 @@ public enum ResponseWriter {
     output.append(" ")
     output.append(reason)
     output.append("\r\n")
+    appendCopied(status, request, via, source, toTag, &output)
+  }
+
+  /// The same with a reason phrase that is made for the request.
+  public static func append(
+    _ status: Int, reason: Span<UInt8>, to request: Message, via: Via?, source: Flow, toTag: UInt64?,
+    into output: inout [UInt8]
+  ) {
+    output.append("SIP/2.0 ")
+    output.append(decimal: UInt64(status))
+    output.append(" ")
+    output.append(reason)
+    output.append("\r\n")
+    appendCopied(status, request, via, source, toTag, &output)
+  }
+
+  private static func appendCopied(
+    _ status: Int, _ request: Message, _ via: Via?, _ source: Flow, _ toTag: UInt64?, _ output: inout [UInt8]
+  ) {
     let bytes = request.bytes
     let text = bytes.span
     appendVias(request, text, via, source, &output)

@@ -27,7 +27,10 @@ public final class ServerTransaction {
   public var context = SlotHandle(index: 0, generation: 0)
   /// Whether a final response was sent.
   public internal(set) var isAnswered = false
+  /// Its place in ``TransactionLayer/serverIndex``.
   var hash: UInt64 = 0
+  /// Its place in ``TransactionLayer/branchIndex``; 0 when it has none there.
+  var branchHash: UInt64 = 0
 
   init(request: Message, via: Via, source: Flow, destination: Destination) {
     self.request = request
@@ -43,6 +46,7 @@ public final class ServerTransaction {
     machine = nil
     stored.removeAll(keepingCapacity: stored.capacity <= 8_192)
     isAnswered = false
+    branchHash = 0
     context = SlotHandle(index: 0, generation: 0)
   }
 

@@ -101,7 +101,7 @@ extension TransactionLayer {
     guard invite.isInvite, invite.cancel == nil, !invite.stored.isEmpty else { return }
     let request = pool.take()
     let sent = invite.stored
-    request.load(sent.span, limits: ParserLimits())
+    request.load(sent.span, limits: .largest)
     let start = outbox.octets.count
     RequestWriter.appendCancel(of: request, reason: reason, into: &outbox.octets)
     pool.put(request)
@@ -173,7 +173,7 @@ extension TransactionLayer {
   private func storeAck(_ client: ClientTransaction, _ response: Message) {
     let invite = pool.take()
     let sent = client.stored
-    invite.load(sent.span, limits: ParserLimits())
+    invite.load(sent.span, limits: .largest)
     scratch.clear()
     RequestWriter.appendAck(of: invite, to: response, into: &scratch)
     client.stored.clear()

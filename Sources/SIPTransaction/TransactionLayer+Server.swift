@@ -58,8 +58,9 @@ extension TransactionLayer {
       server = ServerTransaction(request: request, via: via, source: source, destination: destination)
     }
     server.handle = servers.insert(server)
-    server.hash = Self.hash(request, via, as: request.method)
+    server.hash = TransactionHash.ofRequest(request, via, as: request.method)
     serverIndex.insert(server.hash, server.handle.index)
+    if request.method == .invite { noteBranch(server) }
     var actions: TransactionActions = []
     let isReliable = source.transport.isReliable
     if request.method == .invite {
@@ -153,6 +154,7 @@ extension TransactionLayer {
   private func end(_ server: ServerTransaction) {
     wheel.cancel(server.handle.index << 1 | 1)
     serverIndex.remove(server.hash, server.handle.index)
+    if server.branchHash != 0 { branchIndex.remove(server.branchHash, server.handle.index) }
     servers.remove(server.handle)
     events.append(.serverEnded(server))
     retiredServers.append(server)
@@ -169,17 +171,41 @@ extension TransactionLayer {
   // MARK: Matching
 
   private func match(_ request: Message, _ via: Via, as method: Method) -> ServerTransaction? {
-    let hash = Self.hash(request, via, as: method)
+    let hash = TransactionHash.ofRequest(request, via, as: method)
     if let server = find(hash, { Self.isSame($0, request, via, as: method) && Self.isOfOneRequest($0, request) }) {
       return server
     }
-    // RFC 3261 §9.2, §17.2.3: what isn't a request of its own is found by the branch alone.
     guard request.method == .ack || request.method == .cancel else { return nil }
-    return find(hash) { Self.isSame($0, request, via, as: method) }
+    if via.hasMagicCookie {
+      // RFC 3261 §9.2, §17.2.3: what isn't a request of its own is found by the branch alone.
+      return find(in: branchIndex, TransactionHash.ofBranch(via, request)) {
+        Self.isSame($0, request, via, as: method)
+      }
+    }
+    // The INVITE that began a dialog had no To tag; its ACK has that of the response.
+    guard request.method == .ack, request.tag(of: .to) != nil else { return nil }
+    return find(TransactionHash.ofRequest(request, via, as: method, hasToTag: false)) {
+      Self.isSame($0, request, via, as: method)
+    }
+  }
+
+  /// Lets the first INVITE of a branch be found by the branch alone; further ones have to be named in full, so that no run of equal hashes builds up.
+  private func noteBranch(_ server: ServerTransaction) {
+    guard server.via.hasMagicCookie else { return }
+    let hash = TransactionHash.ofBranch(server.via, server.request)
+    guard find(in: branchIndex, hash, { _ in true }) == nil else { return }
+    server.branchHash = hash
+    branchIndex.insert(hash, server.handle.index)
   }
 
   private func find(_ hash: UInt64, _ matches: (ServerTransaction) -> Bool) -> ServerTransaction? {
-    let position = serverIndex.find(hash) { position in
+    find(in: serverIndex, hash, matches)
+  }
+
+  private func find(
+    in index: HashIndex, _ hash: UInt64, _ matches: (ServerTransaction) -> Bool
+  ) -> ServerTransaction? {
+    let position = index.find(hash) { position in
       guard let handle = servers.handle(at: position), let server = servers[handle] else { return false }
       return matches(server)
     }
@@ -200,24 +226,6 @@ extension TransactionLayer {
     return same(server.request.value(of: .callID), request.value(of: .callID))
       && same(server.request.tag(of: .from), request.tag(of: .from))
       && (try? server.request.cseq().number) == (try? request.cseq().number)
-  }
-
-  /// What is the same in a request, its retransmissions, its ACK and its CANCEL. `Hasher` is keyed anew in each process.
-  private static func hash(_ request: Message, _ via: Via, as method: Method) -> UInt64 {
-    var hasher = Hasher()
-    hasher.combine(method.rawValue)
-    let bytes = request.bytes
-    func combine(_ range: ByteRange?) {
-      guard let range else { return }
-      bytes.span.extracting(range.positions).withUnsafeBytes { hasher.combine(bytes: $0) }
-    }
-    if via.hasMagicCookie {
-      combine(via.branch)
-    } else {
-      combine(request.value(of: .callID))
-      combine((try? request.cseq()).map { ByteRange(Int(request.value(of: .cseq)?.start ?? 0), Int($0.method.start)) })
-    }
-    return UInt64(bitPattern: Int64(hasher.finalize()))
   }
 
   private static func isSame(_ server: ServerTransaction, _ request: Message, _ via: Via, as method: Method) -> Bool {
@@ -248,7 +256,7 @@ extension TransactionLayer {
     guard request.method == .ack else { return same(server.request.tag(of: .to), request.tag(of: .to)) }
     let response = Message()
     let sentResponse = server.stored
-    response.load(sentResponse.span, limits: ParserLimits())
+    response.load(sentResponse.span, limits: .largest)
     guard let sent = response.tag(of: .to), let got = request.tag(of: .to) else { return server.stored.isEmpty }
     let (sentBytes, gotBytes) = (response.bytes, request.bytes)
     return sentBytes.span.extracting(sent.positions).equals(gotBytes.span.extracting(got.positions))

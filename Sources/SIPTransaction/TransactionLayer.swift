@@ -29,7 +29,10 @@ public final class TransactionLayer {
   let hashing: any Hashing
   var clients = SlotTable<ClientTransaction>()
   var servers = SlotTable<ServerTransaction>()
+  /// Server transactions by all that tells them apart.
   var serverIndex = HashIndex()
+  /// INVITE transactions by branch and sent-by, one for each.
+  var branchIndex = HashIndex()
   var peers = PeerTable()
   var waiting: [SlotHandle] = []
   /// Deadlines: client transactions at even positions, server transactions at odd ones.
@@ -58,6 +61,8 @@ public final class TransactionLayer {
   public var clientCount: Int { clients.count }
   /// How many server transactions there are.
   public var serverCount: Int { servers.count }
+  /// How far a look for a server transaction goes at worst; see ``HashIndex/longestProbe``.
+  public var longestProbe: Int { max(serverIndex.longestProbe, branchIndex.longestProbe) }
   /// How many deadlines are pending.
   public var timerCount: Int { wheel.count }
   /// When ``deadlineReached(at:outbox:)`` is due; nil when nothing waits.

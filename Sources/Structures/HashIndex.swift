@@ -52,6 +52,13 @@ public struct HashIndex: Sendable {
     return nil
   }
 
+  /// How far from the place that its hash names an entry lies at most. Looks at all entries: to see that nobody makes the index slow.
+  public var longestProbe: Int {
+    let mask = entries.count - 1
+    return entries.indices.lazy.filter { entries[$0].position != Self.free }
+      .map { ($0 &- Int(truncatingIfNeeded: entries[$0].hash)) & mask }.max() ?? 0
+  }
+
   private mutating func place(_ hash: UInt64, _ position: UInt32) {
     let mask = entries.count - 1
     var slot = Int(truncatingIfNeeded: hash) & mask

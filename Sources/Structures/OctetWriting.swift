@@ -68,14 +68,14 @@ extension OutputSpan<UInt8> {
       guard var to = target.baseAddress?.advanced(by: count) else { return }
       let letters = Self.letters.utf8Start
       var index = 0
-      while index + 3 <= octets.count {
-        let bits = Int(octets[index]) << 16 | Int(octets[index + 1]) << 8 | Int(octets[index + 2])
-        to[0] = letters[bits >> 18]
-        to[1] = letters[bits >> 12 & 63]
-        to[2] = letters[bits >> 6 & 63]
-        to[3] = letters[bits & 63]
-        to += 4
-        index += 3
+      Base64URLPairs.table.withUnsafeBufferPointer { pairs in
+        while index + 3 <= octets.count {
+          let bits = Int(octets[index]) << 16 | Int(octets[index + 1]) << 8 | Int(octets[index + 2])
+          UnsafeMutableRawPointer(to).storeBytes(of: pairs[bits >> 12], as: UInt16.self)
+          UnsafeMutableRawPointer(to + 2).storeBytes(of: pairs[bits & 4_095], as: UInt16.self)
+          to += 4
+          index += 3
+        }
       }
       if index < octets.count {
         let hasTwo = index + 1 < octets.count
@@ -88,8 +88,16 @@ extension OutputSpan<UInt8> {
     }
   }
 
-  private static var letters: StaticString { "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_" }
+  fileprivate static var letters: StaticString { "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_" }
 
   /// How many letters `count` octets are in base64url.
   @inlinable public static func base64URLLength(_ count: Int) -> Int { (count * 8 + 5) / 6 }
+}
+
+/// Twelve bits as two letters, in the order in which they stand in memory.
+private enum Base64URLPairs {
+  static let table: [UInt16] = (0..<4_096).map { bits in
+    let letters = OutputSpan<UInt8>.letters.utf8Start
+    return UInt16(littleEndian: UInt16(letters[bits >> 6]) | UInt16(letters[bits & 63]) << 8)
+  }
 }

@@ -16,9 +16,11 @@ extension ServerSettings {
     self.interfaces = interfaces.filter { address in
       configuration.listen.contains { $0.address.address.isUnspecified && $0.address.address.family == address.family }
     }
+    maxBindings = configuration.limits.bindings
+    // What goes on gets lines of ours besides, and is read again for its ACK and CANCEL.
     parserLimits = ParserLimits(
       message: configuration.limits.messageSize, head: configuration.limits.headerSize,
-      fields: configuration.limits.headerFields)
+      fields: min(configuration.limits.headerFields, ParserLimits.largest.fields - ServerSettings.linesAdded))
     timers = TimerSettings(
       t1: configuration.proxy.timerT1, t2: configuration.proxy.timerT2, t4: configuration.proxy.timerT4)
     timerC = configuration.proxy.timerC
@@ -30,6 +32,10 @@ extension ServerSettings {
     authenticationRequired = configuration.authentication.isRequired
     algorithms = AlgorithmList(configuration.authentication.algorithms.map(\.hash))
     nonceLifetime = configuration.authentication.nonceLifetime
+    identity.trusted = configuration.identity.trusted
+    identity.isAsserted = configuration.identity.isAsserted
+    identity.isShownToUsers = configuration.identity.isShownToUsers
+    identity.strip(configuration.identity.stripped.map { Array($0.utf8) })
     maxTransactions = configuration.limits.transactions
     let wanted = configuration.keepAlive
     keepAlive = KeepAliveSettings(

@@ -87,14 +87,15 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
         }
         carryOut()
       }
-      while let tag = failedTags.popLast() {
-        begin()
-        core.transportFailed(tag, at: now, actions: &actions)
-        carryOut()
-      }
+      // First: what failed because of them is told apart from what the transport could not take.
       while let flow = goneFlows.popLast() {
         begin()
         core.connectionClosed(flow, at: now, actions: &actions)
+        carryOut()
+      }
+      while let tag = failedTags.popLast() {
+        begin()
+        core.transportFailed(tag, at: now, actions: &actions)
         carryOut()
       }
     }

@@ -183,10 +183,6 @@ class Server:
 class Apus(Server):
     name = "apus"
     differs = {
-        "sips reaches sips contacts alone: one who registered by sip gets 480, Warning 380":
-            "sips is let through to a sip contact",
-        "sip to a sips contact goes over its TLS connection with sip as the scheme, and nothing else changed":
-            "the Request-URI stays sips",
         "a request over 1,300 octets to a UDP contact comes by TCP; where nothing listens, by UDP":
             "goes by UDP whatever its size",
         "a branch that is given up since another took the call learns so from Reason; after 6xx as well":

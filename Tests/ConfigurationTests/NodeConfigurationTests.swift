@@ -34,6 +34,7 @@ struct NodeConfigurationTests {
     #expect(made.tlsClient == ["default": TLSClientProfile()])
     #expect(made.log.level == .info)
     #expect(made.detach == .auto)
+    #expect(made.identity == .init(trusted: [], isAsserted: true, isShownToUsers: true, stripped: []))
   }
 
   @Test("without a list of listeners, TLS, TCP and UDP are served on all addresses at their ports")

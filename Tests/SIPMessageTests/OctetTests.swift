@@ -63,6 +63,12 @@ struct HeaderNameTests {
     (.serviceRoute, ["service-route"]), (.retryAfter, ["retry-after"]), (.event, ["event", "o"]),
     (.maxBreadth, ["max-breadth"]), (.userAgent, ["user-agent"]), (.allow, ["allow"]), (.accept, ["accept"]),
     (.date, ["date"]), (.subject, ["subject", "s"]), (.referTo, ["refer-to", "r"]), (.reason, ["reason"]),
+    (.assertedIdentity, ["p-asserted-identity"]), (.preferredIdentity, ["p-preferred-identity"]),
+    (.assertedService, ["p-asserted-service"]), (.remotePartyID, ["remote-party-id"]), (.privacy, ["privacy"]),
+  ]
+  private static let ownNames = [
+    "x-apus-a", "x-apus-flow", "x-apus-sixteen-1", "x-apus-seventeen1", "x-apus-of-twenty-four-ab",
+    "x-apus-of-more-than-twenty-four-octets",
   ]
 
   private func field(of line: String) -> (HeaderName?, String?, ParseError?) {
@@ -75,8 +81,9 @@ struct HeaderNameTests {
 
   @Test("are known in any case, in any form of the line")
   func known() {
-    #expect(Self.names.count == HeaderName.allCases.count - 1)
-    for (name, spellings) in Self.names {
+    #expect(Self.names.count == HeaderName.allCases.count - 2)
+    #expect(HeaderName.allCases.count <= HeaderName.capacity && MessageLayout().first.count == HeaderName.capacity)
+    for (name, spellings) in Self.names + [(.own, Self.ownNames)] {
       for spelling in spellings + spellings.map({ $0.uppercased() }) {
         for line in [
           "\(spelling): 0", "\(spelling):0", "\(spelling)\t :  0 \t", "\(spelling):\r\n 0", "\(spelling): \t0",
@@ -86,6 +93,17 @@ struct HeaderNameTests {
         }
       }
     }
+  }
+
+  @Test("a message knows which it has")
+  func set() {
+    let message = Message()
+    let octets = Array("OPTIONS sip:a SIP/2.0\r\nPrivacy: id\r\nX-Apus-1: a\r\nPrivacy: id\r\nX-Apus: no\r\n\r\n".utf8)
+    message.load(octets.span, limits: ParserLimits())
+    #expect(message.names == [.privacy, .own, .other])
+    #expect(message.names.meets([.subject, .privacy]) && !message.names.meets([.subject, .remotePartyID]))
+    message.load(Array("OPTIONS sip:a SIP/2.0\r\nVia: v\r\n\r\n".utf8).span, limits: ParserLimits())
+    #expect(message.names == [.via])
   }
 
   @Test("are not taken for another with an octet more or less or one 0 in it")

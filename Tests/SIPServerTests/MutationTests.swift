@@ -68,7 +68,10 @@ struct MutationTests {
       node.request(
         "REGISTER", "sip:example.test", from: alice,
         "Contact: \"B\" <sip:b@10.0.0.1:5070;ob>;q=0.5;expires=60;+sip.instance=\"<urn:uuid:1>\";reg-id=1\n"
-          + "Authorization: \(digest)\nExpires: 3600\nPath: <sip:p.example;lr>"),
+          + "Authorization: \(digest)\nExpires: 3600\nPath: <sip:p.example;lr;ob>\nSupported: path, outbound, gruu"),
+      node.request(
+        "REGISTER", "sips:example.test", from: alice,
+        "Contact: <sips:b@10.0.0.1>;+sip.instance=\"<urn:uuid:1>\"\nRequire: gruu\nSupported: gruu"),
       node.request("REGISTER", "sip:example.test", from: alice, "Contact: *\nExpires: 0"),
       TestNode.response("183 Progress", to: invite, body: "v=0\r\n"), TestNode.response("200 OK", to: invite),
       TestNode.response("603 Decline", to: invite),

@@ -39,7 +39,7 @@ struct RequestCheckTests {
     }
   }
 
-  @Test("OPTIONS to the server itself is answered, with Max-Forwards 0 by 483 like any other")
+  @Test("OPTIONS to the server itself is answered, whatever its Max-Forwards and Proxy-Require (RFC 4475 §3.3.11)")
   func options() {
     for uri in ["sip:example.test", "sip:192.0.2.1", "sip:192.0.2.1:5061", "sips:node1.example.test", "sip:ALIAS.test"]
     {
@@ -52,9 +52,22 @@ struct RequestCheckTests {
         #expect(TestNode.headers(name, answer).count == 1, "\(name)")
       }
       #expect(TestNode.header("To", answer).contains(";tag=apus"))
-      let (refused, _) = outcome(
-        { $0.replacing("Max-Forwards: 70", with: "Max-Forwards: 0") }, method: "OPTIONS", uri: uri)
-      #expect(refused.map(TestNode.start) == ["SIP/2.0 483 Too Many Hops"])
+      for line in ["Max-Forwards: 0", "Max-Forwards: 70\nProxy-Require: a"] {
+        let (others, _) = outcome({ $0.replacing("Max-Forwards: 70", with: line) }, method: "OPTIONS", uri: uri)
+        #expect(others.map(TestNode.start) == ["SIP/2.0 200 OK"])
+      }
+    }
+  }
+
+  @Test("REGISTER, which goes no further, needs no hops and asks nothing of a proxy; one that goes on does")
+  func registerWithoutHops() {
+    for line in ["Max-Forwards: 0", "Max-Forwards: 70\nProxy-Require: a"] {
+      let answers = ["sip:example.test", "sip:192.0.2.99"].map { uri in
+        outcome({ $0.replacing("Max-Forwards: 70", with: line) }, method: "REGISTER", uri: uri).answers.map(
+          TestNode.start)
+      }
+      #expect(answers[0] == ["SIP/2.0 200 OK"])
+      #expect(answers[1] == [line.hasSuffix("0") ? "SIP/2.0 483 Too Many Hops" : "SIP/2.0 420 Bad Extension"])
     }
   }
 
@@ -68,7 +81,7 @@ struct RequestCheckTests {
   @Test(
     "our user is found by each of our names, addresses and aliases",
     arguments: [
-      "sip:bob@example.test", "sip:bob@EXAMPLE.test:5061", "sips:bob@example.test", "sip:bob@alias.test",
+      "sip:bob@example.test", "sip:bob@EXAMPLE.test:5061", "sip:bob@alias.test",
       "sip:bob@192.0.2.1", "sip:bob@192.0.2.1:5060;transport=udp", "sip:bob@node1.example.test:5061;transport=tls",
       "sip:b%6Fb@sip.example.test", "sip:bob:secret@example.test;user=ip;x=y",
     ])

@@ -232,7 +232,9 @@ final class TestNode {
     for transmission in batch.outbox.transmissions {
       let octets = Array(batch.outbox.octets[transmission.start..<transmission.end])
       switch transmission.destination {
-      case .flow(let id) where gone.contains(id): fail(transmission.tag)
+      case .flow(let id) where gone.contains(id):
+        noteClosed(id)
+        fail(transmission.tag)
       case .flow(let id): inboxes[id, default: []].append(octets)
       case .address(let address, .udp, _) where datagramPeers[address] != nil:
         if let id = datagramPeers[address] { inboxes[id, default: []].append(octets) }
@@ -244,6 +246,15 @@ final class TestNode {
     closedFlows += batch.closes
     for (flow, limit) in batch.supervisions { supervisions[.stream(flow)] = limit }
     for question in batch.questions { ask(question, batch.keys) }
+  }
+
+  /// As the worker does when it was told to send over a connection that is gone.
+  private func noteClosed(_ id: FlowID) {
+    guard case .stream(let flow) = id else { return }
+    var more = ServerActions()
+    core.connectionClosed(flow, at: now, actions: &more)
+    actions = more
+    carryOut()
   }
 
   private func fail(_ tag: UInt64) {

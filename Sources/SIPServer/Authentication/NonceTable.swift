@@ -18,11 +18,17 @@ struct NonceTable {
     var highest: UInt32
     /// Which of the 64 counts up to the highest were used; the lowest bit stands for the highest.
     var used: UInt64
+    /// The neighbours in the list of its flow.
+    var next = NonceTable.none
+    var previous = NonceTable.none
   }
+
+  private static let none = UInt32.max
 
   private var entries = SlotTable<Entry>()
   private var byWord = HashIndex()
-  private var byFlow = HashIndex()
+  /// The first entry of each flow: one flow may have all the nonces there are.
+  private var heads: [FlowID: UInt32] = [:]
   private var wheel: TimerWheel
   private let capacity: Int
   /// How long a nonce in use is remembered after its issue, in seconds.
@@ -53,30 +59,29 @@ struct NonceTable {
     removeExpired(now)
     guard let position = byWord.find(nonce.word, { self[$0]?.nonce == nonce }) else {
       guard now - nonce.issued <= Self.firstUse, nonce.issued > forgotten else { return false }
-      insert(Entry(nonce: nonce, flow: flow, highest: count ?? .max, used: count == nil ? .max : 1))
+      insert(Entry(nonce: nonce, flow: nil, highest: count ?? .max, used: count == nil ? .max : 1), of: flow)
       return true
     }
     guard let handle = entries.handle(at: position), var entry = entries[handle] else { return false }
     let isUnbound = entry.flow == nil
     guard isUnbound || entry.flow == flow, Self.note(count, in: &entry, isStream: flow.isStream) else { return false }
-    entry.flow = flow
     entries.update(handle) { $0 = entry }
     if isUnbound {
-      byFlow.insert(Self.hash(flow), position)
-      schedule(position, entry)
+      link(handle, to: flow)
+      schedule(position, isBound: true, entry.nonce)
     }
     return true
   }
 
   /// Lets go of the nonces of a flow that is gone.
   mutating func flowClosed(_ flow: FlowID) {
-    let hash = Self.hash(flow)
-    while let position = byFlow.find(hash, { self[$0]?.flow == flow }), let handle = entries.handle(at: position) {
-      byFlow.remove(hash, position)
-      guard var entry = entries[handle] else { continue }
-      entry.flow = nil
-      entries.update(handle) { $0.flow = nil }
-      if latest - entry.nonce.issued > Self.firstUse { remove(position) } else { schedule(position, entry) }
+    while let position = heads[flow], let handle = entries.handle(at: position), let entry = entries[handle] {
+      unlink(handle)
+      if latest - entry.nonce.issued > Self.firstUse {
+        remove(position)
+      } else {
+        schedule(position, isBound: false, entry.nonce)
+      }
     }
   }
 
@@ -90,29 +95,58 @@ struct NonceTable {
     entries.handle(at: position).flatMap { entries[$0] }
   }
 
-  private mutating func insert(_ entry: Entry) {
+  private mutating func insert(_ entry: Entry, of flow: FlowID) {
     if entries.count >= capacity {
       forgotten = max(forgotten, self[oldest]?.nonce.issued ?? forgotten)
       remove(oldest)
       oldest = (oldest + 1) % UInt32(truncatingIfNeeded: capacity)
     }
-    let position = entries.insert(entry).index
-    byWord.insert(entry.nonce.word, position)
-    if let flow = entry.flow { byFlow.insert(Self.hash(flow), position) }
-    schedule(position, entry)
+    let handle = entries.insert(entry)
+    byWord.insert(entry.nonce.word, handle.index)
+    link(handle, to: flow)
+    schedule(handle.index, isBound: true, entry.nonce)
   }
 
   private mutating func remove(_ position: UInt32) {
-    guard let handle = entries.handle(at: position), let entry = entries.remove(handle) else { return }
+    guard let handle = entries.handle(at: position) else { return }
+    unlink(handle)
+    guard let entry = entries.remove(handle) else { return }
     byWord.remove(entry.nonce.word, position)
-    if let flow = entry.flow { byFlow.remove(Self.hash(flow), position) }
     wheel.cancel(position)
   }
 
   /// Remembers an entry to the last second at which its nonce would be accepted.
-  private mutating func schedule(_ position: UInt32, _ entry: Entry) {
-    let end = entry.nonce.issued + (entry.flow == nil ? Self.firstUse : max(lifetime, Self.firstUse)) + 1
+  private mutating func schedule(_ position: UInt32, isBound: Bool, _ nonce: Nonce) {
+    let end = nonce.issued + (isBound ? max(lifetime, Self.firstUse) : Self.firstUse) + 1
     wheel.schedule(position, at: Instant(unixSeconds: end))
+  }
+
+  // MARK: The list of each flow
+
+  private mutating func link(_ handle: SlotHandle, to flow: FlowID) {
+    let head = heads[flow] ?? Self.none
+    entries.update(handle) {
+      $0.flow = flow
+      $0.next = head
+    }
+    if let other = entries.handle(at: head) { entries.update(other) { $0.previous = handle.index } }
+    heads[flow] = handle.index
+  }
+
+  /// Takes an entry from its flow, if it has one.
+  private mutating func unlink(_ handle: SlotHandle) {
+    guard let entry = entries[handle], let flow = entry.flow else { return }
+    if let next = entries.handle(at: entry.next) { entries.update(next) { $0.previous = entry.previous } }
+    if let previous = entries.handle(at: entry.previous) {
+      entries.update(previous) { $0.next = entry.next }
+    } else {
+      heads[flow] = entry.next == Self.none ? nil : entry.next
+    }
+    entries.update(handle) {
+      $0.flow = nil
+      $0.next = Self.none
+      $0.previous = Self.none
+    }
   }
 
   /// Whether a count may be used now; notes it then.
@@ -128,12 +162,6 @@ struct NonceTable {
     guard !isStream, age < 64, entry.used & 1 << UInt64(age) == 0 else { return false }
     entry.used |= 1 << UInt64(age)
     return true
-  }
-
-  private static func hash(_ flow: FlowID) -> UInt64 {
-    var hasher = Hasher()
-    hasher.combine(flow)
-    return UInt64(bitPattern: Int64(hasher.finalize()))
   }
 }
 

@@ -19,15 +19,17 @@ struct OwnedBindings {
 
   fileprivate static let none = UInt32.max
   private var entries = SlotTable<Entry>()
-  /// By flow and address of record.
+  /// By address of record. After each update an address has no more entries than bindings, so runs of equal hashes stay short.
   private var index = HashIndex()
   private var heads: [FlowID: UInt32] = [:]
   private var newcomers: [SlotHandle] = []
   /// When each ends, by the civil clock.
   private var expiries: TimerWheel
+  private let maximum: Int
 
-  /// None yet; `now` is the present in Unix seconds.
-  init(now: Int64) {
+  /// None yet; `now` is the present in Unix seconds, `maximum` the most bindings that are noted.
+  init(now: Int64, maximum: Int = .max) {
+    self.maximum = maximum
     expiries = TimerWheel(start: Instant(unixSeconds: now))
   }
 
@@ -40,19 +42,19 @@ struct OwnedBindings {
     }
   }
 
-  /// Takes up what an update left of the bindings of its address of record: those that hang on its flow. Returns whether any does.
+  /// Takes up what an update left of the bindings of its address of record: those that hang on its flow. Those that are no more, over whatever
+  /// flow they were, are forgotten. Returns whether any hangs on the flow.
   @discardableResult
   mutating func note(_ update: RegistrationUpdate, _ set: BindingSet, hashing: any Hashing) -> Bool {
     let flow = update.flow.id
-    let hash = Self.hash(flow, update.aor.span)
-    // Those that are no more: usually none, so that one look into the index is all.
-    while let position = index.find(hash, { isGone($0, update.aor, flow, set, hashing) }) {
+    let hash = Self.hash(update.aor.span)
+    while let position = index.find(hash, { isGone($0, update.aor, set, hashing) }) {
       guard let (handle, entry) = entry(at: position) else { break }
       remove(handle, entry)
     }
     var isBound = false
     for binding in set.bindings where binding.flow.id == flow && binding.isDirect {
-      put(binding, update.aor, hashing)
+      put(binding, update.aor, hash, hashing)
       isBound = true
     }
     return isBound
@@ -110,12 +112,15 @@ struct OwnedBindings {
   /// What is known of who sends over a flow: the binding of `aor` that hangs on it.
   func identity(over flow: FlowID, aor: Span<UInt8>) -> BindingIdentity {
     if heads.isEmpty { return .none }
-    let found = index.find(Self.hash(flow, aor)) { position in
+    let found = index.find(Self.hash(aor)) { position in
       guard let entry = entry(at: position)?.1 else { return false }
       return entry.binding.flow.id == flow && entry.aor.span.equals(aor)
     }
     return found.flatMap { entry(at: $0)?.1.identity } ?? .none
   }
+
+  /// One of the addresses of record that are registered over a flow; nil when there is none.
+  func firstRecord(over flow: FlowID) -> [UInt8]? { entry(at: heads[flow] ?? Self.none)?.1.aor }
 
   /// The address of record that is registered over a flow, if it is only one.
   func onlyRecord(over flow: FlowID) -> [UInt8]? {
@@ -128,12 +133,10 @@ struct OwnedBindings {
     return first.aor
   }
 
-  private func isGone(
-    _ position: UInt32, _ aor: [UInt8], _ flow: FlowID, _ set: BindingSet, _ hashing: any Hashing
-  ) -> Bool {
-    guard let entry = entry(at: position)?.1, entry.binding.flow.id == flow, entry.aor == aor else { return false }
+  private func isGone(_ position: UInt32, _ aor: [UInt8], _ set: BindingSet, _ hashing: any Hashing) -> Bool {
+    guard let entry = entry(at: position)?.1, entry.aor == aor else { return false }
     return !set.bindings.contains { binding in
-      binding.flow.id == flow && BindingIdentity(binding, hashing: hashing) == entry.identity
+      binding.flow.id == entry.binding.flow.id && BindingIdentity(binding, hashing: hashing) == entry.identity
     }
   }
 
@@ -146,9 +149,9 @@ struct OwnedBindings {
     return (handle, entry)
   }
 
-  private mutating func put(_ binding: Binding, _ aor: [UInt8], _ hashing: any Hashing) {
+  private mutating func put(_ binding: Binding, _ aor: [UInt8], _ hash: UInt64, _ hashing: any Hashing) {
     let identity = BindingIdentity(binding, hashing: hashing)
-    let (flow, hash) = (binding.flow.id, Self.hash(binding.flow.id, aor.span))
+    let flow = binding.flow.id
     let known = index.find(hash) { position in
       guard let entry = self.entry(at: position)?.1 else { return false }
       return entry.identity == identity && entry.binding.flow.id == flow && entry.aor == aor
@@ -158,6 +161,7 @@ struct OwnedBindings {
       expiries.schedule(known, at: Instant(unixSeconds: binding.expires))
       return
     }
+    guard count < maximum else { return }
     let head = heads[flow] ?? Self.none
     var entry = Entry(aor: aor, identity: identity, binding: binding, hash: hash)
     entry.next = head
@@ -182,9 +186,8 @@ struct OwnedBindings {
   }
 
   /// Keyed per process, as peers choose the addresses.
-  private static func hash(_ flow: FlowID, _ aor: Span<UInt8>) -> UInt64 {
+  private static func hash(_ aor: Span<UInt8>) -> UInt64 {
     var hasher = Hasher()
-    hasher.combine(flow)
     aor.withUnsafeBufferPointer { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
     return UInt64(bitPattern: Int64(hasher.finalize()))
   }

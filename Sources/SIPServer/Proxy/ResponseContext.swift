@@ -59,6 +59,15 @@ final class ResponseContext {
     /// Where it goes when ``hop`` can't be reached.
     var fallback: NextHop? { detour?.fallback }
 
+    /// Whether a registered user of ours is there.
+    var isUser: Bool {
+      switch origin {
+      case .binding, .successor: true
+      case .token: identity != .none
+      case .address: false
+      }
+    }
+
     /// The same target with another preference; it is nobody's binding any more, as it isn't one of whom was called.
     func with(q: UInt16) -> Target {
       Target(
@@ -137,6 +146,8 @@ final class ResponseContext {
   var liveClients = 0
   /// Whether the server transaction is over.
   var isServerEnded = false
+  /// Where responses go when it is.
+  var lateDestination = Destination.address(SocketAddress(IPAddress(v4: 0), port: 0), .udp, name: [])
   var best = Best.none
   /// Challenges of the responses that weren't chosen, as header lines (RFC 3261 §16.7 step 7).
   var challenges: [UInt8] = []
@@ -154,6 +165,8 @@ final class ResponseContext {
   var loopCheck: UInt32 = 0
   /// The caller's own address of record, for the token that leads back to him.
   var callerRecord: [UInt8] = []
+  /// The caller's identity to be asserted, as a value of P-Asserted-Identity; empty when nobody proved it (RFC 3325 §5).
+  var asserted: [UInt8] = []
   /// The address of record that is called, as it was looked up; empty when none was.
   var record: [UInt8] = []
   /// Further ones that a 3xx named.
@@ -162,6 +175,8 @@ final class ResponseContext {
   var gruu: GRUU?
   /// Where Route leads, while a GRUU is looked up.
   var routed: Target?
+  /// Why a target was left out, if one was for its scheme (RFC 5630 §5.3).
+  var warning: SIPSWarning?
 
   func reset() {
     targets.clear()
@@ -180,8 +195,10 @@ final class ResponseContext {
     poppedRoutes = 0
     callerRecord.clear()
     record.clear()
+    asserted.clear()
     redirectedTo.clear()
     gruu = nil
     routed = nil
+    warning = nil
   }
 }

@@ -18,7 +18,7 @@ extension ServerCore {
     if let gruu = gruu(of: inquiry, bytes.span), !inquiry.hasBadToken {
       var key: [UInt8] = []
       gruu.gruu.appendKey(domain: gruu.domain.name.span, to: &key)
-      ask(open(.ack(inquiry.message, inquiry.flow), now), key: key.span, &actions)
+      if let query = openAck(inquiry.message, inquiry.flow, now) { ask(query, key: key.span, &actions) }
     } else if isLetThrough(inquiry) {
       if let hop = tokenHop(of: inquiry) {
         // Whether the flow is still there is not known before the ACK is sent.
@@ -32,7 +32,7 @@ extension ServerCore {
       let domain = domain(of: inquiry.uri, bytes.span, inquiry.flow)
     {
       // A caller that keeps to the address it called, without the route set: its callee's contact is asked for again.
-      let query = open(.ack(inquiry.message, inquiry.flow), now)
+      guard let query = openAck(inquiry.message, inquiry.flow, now) else { return }
       ask(query, inquiry.uri, domain, bytes.span, &actions)
     } else {
       drop(inquiry.message)
@@ -61,8 +61,12 @@ extension ServerCore {
         inquiry,
         to: ResponseContext.Target(
           uri: kept.uri, hop: next.hop, q: 1_000, lastRoute: kept.lastRoute, route: next.route), &actions)
-    } else if let binding = bindings.bindings.first, let target = target(of: binding) {
-      forwardAck(inquiry, to: target, &actions)
+    } else {
+      let isSecure = uri.scheme == .sips
+      let targets = bindings.bindings.lazy.compactMap { self.target(of: $0) }
+      if let target = targets.first(where: { self.admitted($0, isSecure: isSecure) != nil }) {
+        forwardAck(inquiry, to: target, &actions)
+      }
     }
   }
 
@@ -98,7 +102,7 @@ extension ServerCore {
       drop(message)
       return
     }
-    let query = open(.ack(message, flow), now)
+    guard let query = openAck(message, flow, now) else { return }
     ask(query, key: owner.aor.span, &actions)
   }
 
@@ -115,6 +119,8 @@ extension ServerCore {
   private func forwardAck(
     _ inquiry: Inquiry, to target: ResponseContext.Target, tag: UInt64 = 0, _ actions: inout ServerActions
   ) {
+    // RFC 5630 §5.3
+    guard let target = admitted(target, isSecure: inquiry.uri.scheme == .sips) else { return }
     let bytes = inquiry.message.bytes
     let start = actions.outbox.octets.count
     // The same ACK gets the same branch each time it comes, and none that names a transaction.

@@ -75,6 +75,7 @@ extension ServerCore {
   /// A contact is reached over the flow that it was registered over, whatever address it claims; only a datagram client that isn't behind
   /// a NAT at the address that it gave.
   func nextHop(of binding: Binding) -> NextHop? {
+    guard isListener(binding.flow.listener, of: binding.flow.transport) else { return nil }
     let flow = NextHop(
       destination: .flow(binding.flow.id), transport: binding.flow.transport, listener: binding.flow.listener)
     if binding.isReachedByFlow { return flow }
@@ -83,6 +84,11 @@ extension ServerCore {
     // Nobody's contact is this server: such a request would come back here, several for each.
     guard !settings.isOurs(uri, contact.span, binding.flow) else { return flow }
     return address(of: uri, contact.span).map { direct($0, binding.flow) } ?? flow
+  }
+
+  /// Whether there is a listener of that transport at a position: what was stored or sealed may be of another process, with other listeners.
+  func isListener(_ index: UInt16, of transport: TransportProtocol) -> Bool {
+    Int(index) < settings.listeners.count && settings.listeners[Int(index)].transport == transport
   }
 
   /// A datagram peer's address is a flow like that over which it registered: its dialogs are led back to it.

@@ -116,6 +116,7 @@ extension ServerCore {
       if server.request.method == .register { forgetRegister(server) }
       guard let context = contexts[server.context] else { return }
       context.isServerEnded = true
+      if context.liveClients > 0 { context.lateDestination = server.destination }
       releaseIfOver(context)
     }
   }

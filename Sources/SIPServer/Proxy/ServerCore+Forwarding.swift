@@ -46,7 +46,7 @@ extension ServerCore {
     append(
       server.request, via: server.via, from: server.source, to: target, branch: branch,
       breadth: breadth, poppedRoutes: context.poppedRoutes, callerRecord: context.callerRecord,
-      calleeRecord: context.record, &actions.outbox.octets)
+      calleeRecord: context.record, asserted: context.asserted, &actions.outbox.octets)
     // RFC 3261 §16.6 step 11: Timer C runs for INVITE only.
     context.branches.append(
       ResponseContext.Branch(
@@ -84,7 +84,8 @@ extension ServerCore {
   /// Writes the request as it goes to one target: copied in runs, with the lines that change spliced in.
   func append(
     _ request: Message, via: Via, from source: Flow, to target: ResponseContext.Target, branch: Branch,
-    breadth: Int, poppedRoutes: Int, callerRecord: [UInt8], calleeRecord: [UInt8], _ output: inout [UInt8]
+    breadth: Int, poppedRoutes: Int, callerRecord: [UInt8], calleeRecord: [UInt8], asserted: [UInt8] = [],
+    _ output: inout [UInt8]
   ) {
     let bytes = request.bytes
     let text = bytes.span
@@ -101,8 +102,13 @@ extension ServerCore {
       output.append(target.route.span)
       output.append("\r\n")
     }
+    var edits = IdentityEdits()
+    if request.names.meets(settings.identity.concerned) {
+      edits = identityEdits(request, to: audience(of: target))
+    }
     let hasLastRoute = target.isDetoured && !target.lastRoute.isEmpty
-    appendFields(request, text, via, source, breadth, poppedRoutes + (hasLastRoute ? 1 : 0), &output)
+    appendFields(request, text, via, source, edits, breadth, poppedRoutes + (hasLastRoute ? 1 : 0), &output)
+    if !asserted.isEmpty { appendAsserted(asserted, request, to: audience(of: target), &output) }
     if hasLastRoute {
       output.append("Route: <")
       output.append(target.lastRoute.span)
@@ -126,19 +132,13 @@ extension ServerCore {
     _ breadth: Int, _ output: inout [UInt8]
   ) {
     let method = request.methodToken
-    let sentBy = settings.listeners[Int(target.hop.listener)].sentBy
-    let fixed = 64 + OutputSpan.decimalDigits
-    output.append(addingCapacity: method.count + target.uri.count + sentBy.count + Branch.length + fixed) { output in
+    let (uri, viaStart) = (target.uri, settings.listeners[Int(target.hop.listener)].viaStart)
+    let fixed = 32 + OutputSpan.decimalDigits
+    output.append(addingCapacity: method.count + uri.count + viaStart.count + Branch.length + fixed) { output in
       output.append(text.extracting(method.positions))
       output.append(" ")
-      output.append(target.uri.span)
-      switch target.hop.transport {
-      case .udp: output.append(" SIP/2.0\r\nVia: SIP/2.0/UDP ")
-      case .tcp: output.append(" SIP/2.0\r\nVia: SIP/2.0/TCP ")
-      case .tls: output.append(" SIP/2.0\r\nVia: SIP/2.0/TLS ")
-      }
-      output.append(sentBy.span)
-      output.append(";branch=")
+      output.append(uri.span)
+      output.append(viaStart.span)
       branch.append(to: &output, hashing: hashing)
       if request.has(.maxBreadth) {
         output.append("\r\n")
@@ -157,8 +157,7 @@ extension ServerCore {
     _ calleeRecord: [UInt8], _ output: inout [UInt8]
   ) {
     let caller = NextHop(destination: .flow(source.id), transport: source.transport, listener: source.listener)
-    let contact = target.uri
-    let isSecureThere = contact.count > 5 && contact.span.extracting(0..<5).equalsIgnoringCase("sips:")
+    let isSecureThere = Self.isSIPS(target.uri)
     let callerIdentity = owned.identity(over: source.id, aor: callerRecord.span)
     let check = target.hop.flow == nil ? callCheck(request) : 0
     appendRecordRoute(
@@ -172,13 +171,16 @@ extension ServerCore {
     appendRecordRoute(as: caller, leadingTo: target.hop, callee, callCheck: check, isSecure: isSecureHere, &output)
   }
 
-  /// RFC 5626 §5.1: as the first hop of a registration with somebody else we stay in the way back to the client.
+  /// RFC 5626 §5.1: as the first hop of a registration with somebody else we stay in the way back to the client. RFC 5630 §5.2: a SIPS contact
+  /// is taken with a SIPS Path alone; ours is one where both sides are TLS.
   private func appendPath(
     _ request: Message, _ text: Span<UInt8>, _ source: Flow, _ target: ResponseContext.Target, _ output: inout [UInt8]
   ) {
     guard !hasPassedProxy(request), supportsPath(request, text) else { return }
     let client = NextHop(destination: .flow(source.id), transport: source.transport, listener: source.listener)
-    output.append("Path: <sip:")
+    let isSecure =
+      source.transport == .tls && target.hop.transport == .tls && (try? request.requestURI())?.scheme == .sips
+    output.append(isSecure ? "Path: <sips:" : "Path: <sip:")
     FlowToken.append(
       client, owner: .unknown, isPath: true, hashing: hashing, scratch: &tokenScratch, sealed: &scratch, to: &output)
     output.append("@")
@@ -186,7 +188,7 @@ extension ServerCore {
     switch target.hop.transport {
     case .udp: output.append(";lr;ob>\r\n")
     case .tcp: output.append(";transport=tcp;lr;ob>\r\n")
-    case .tls: output.append(";transport=tls;lr;ob>\r\n")
+    case .tls: output.append(isSecure ? ";lr;ob>\r\n" : ";transport=tls;lr;ob>\r\n")
     }
   }
 
@@ -224,6 +226,9 @@ extension ServerCore {
     )
     output.append("@")
     output += settings.listeners[Int(side.listener)].recordRoute
+    // Deviation: RFC 5630 §5.3 forbids a proxy `transport=tls`. A client that registered by sip over TLS knows no other word by which to come back
+    // over TLS, and would be made to use SIPS contacts by a sips value (RFC 3261 §12.1.1). Pinned by SIPSTests, "the TLS side of a sip request is
+    // named with transport=tls".
     switch side.transport {
     case .udp: output.append(";lr>\r\n")
     case .tcp: output.append(";transport=tcp;lr>\r\n")
@@ -232,12 +237,14 @@ extension ServerCore {
   }
 
   private func appendFields(
-    _ request: Message, _ text: Span<UInt8>, _ via: Via, _ source: Flow, _ breadth: Int, _ poppedRoutes: Int,
+    _ request: Message, _ text: Span<UInt8>, _ via: Via, _ source: Flow, _ edits: IdentityEdits, _ breadth: Int,
+    _ poppedRoutes: Int,
     _ output: inout [UInt8]
   ) {
     var run = request.headersStart
     var routesToDrop = poppedRoutes
     var isTopVia = true
+    let touched = edits.touched
     let fields = request.fields
     for index in fields.indices {
       let field = fields[index]
@@ -260,6 +267,8 @@ extension ServerCore {
       case .proxyAuthorization where isForOurRealm(text, field.value):
         output.append(text.extracting(run..<Int(field.start)))
         run = request.end(ofFieldAt: index)
+      case let name where touched.contains(name):
+        run = edits.append(request, text, index, from: run, to: &output)
       default: break
       }
     }
@@ -286,20 +295,15 @@ extension ServerCore {
     _ request: Message, _ text: Span<UInt8>, _ index: Int, _ toDrop: inout Int, _ output: inout [UInt8]
   ) -> Int {
     let field = request.fields[index]
-    var iterator = ValueIterator(.route, in: request)
-    var isFirst = true
-    while let (value, line) = iterator.next(text), line <= index {
-      guard line == index else { continue }
-      if toDrop > 0 {
+    var iterator = ValueIterator(lineAt: index, in: request)
+    while let (value, _) = iterator.next(text) {
+      guard toDrop == 0 else {
         toDrop -= 1
         continue
       }
-      if isFirst {
-        output.append("Route: ")
-        output.append(text.extracting(Int(value.start)..<Int(field.value.end)))
-        output.append("\r\n")
-      }
-      isFirst = false
+      output.append("Route: ")
+      output.append(text.extracting(Int(value.start)..<Int(field.value.end)))
+      output.append("\r\n")
       break
     }
     return request.end(ofFieldAt: index)

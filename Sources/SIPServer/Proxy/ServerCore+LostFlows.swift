@@ -4,6 +4,17 @@ import Structures
 
 /// Responses to requests whose connection is gone (RFC 3261 §18.2.2).
 extension ServerCore {
+  /// A binding whose connection is gone is removed if it still is that connection's: its registration may have been stored when nobody waited for
+  /// it any more, so that it isn't known here.
+  func removeIfClosed(
+    _ target: ResponseContext.Target, _ context: ResponseContext, _ actions: inout ServerActions
+  ) {
+    guard target.origin == .binding, target.route.isEmpty, case .stream(let stream) = target.hop.flow,
+      closedConnections.contains(stream.connection)
+    else { return }
+    actions.questions.append(.remove(aor: context.record, flow: .stream(stream)))
+  }
+
   /// Sees that the responses of a transaction go where its sender can be reached: over the connection of the request, as long as there is one.
   /// Another way is looked for once; what can't be sent there either is lost.
   func leadBack(_ server: ServerTransaction) {

@@ -50,7 +50,8 @@ extension ServerCore {
     var values = ValueIterator(.contact, in: message)
     while let (value, _) = values.next(text) {
       guard places.count < settings.maxBranches, let contact = try? NameAddress(text, value), contact.uri.isSIP,
-        !isSecure || contact.uri.scheme == .sips
+        // RFC 5630 §5.3
+        isSecure == (contact.uri.scheme == .sips)
       else { return nil }
       let q = contact.parameter("q", in: text).flatMap {
         RegistrationRequest.thousandths(text.extracting($0.positions))
@@ -86,7 +87,7 @@ extension ServerCore {
     if !context.isStopped, !context.isAnswered, let server = transactions.server(context.server) {
       let isSecure = (try? server.request.requestURI())?.scheme == .sips
       for binding in bindings?.bindings ?? [] where context.targets.count < 2 * settings.maxBranches {
-        guard let found = target(of: binding), !isSecure || found.hop.transport == .tls,
+        guard let found = target(of: binding).flatMap({ admitted($0, isSecure: isSecure) }),
           !context.targets.contains(where: { $0.hop.destination == found.hop.destination && $0.uri == found.uri })
         else { continue }
         // One instance is tried over one flow at a time; its others wait.

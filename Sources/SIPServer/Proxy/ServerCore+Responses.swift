@@ -218,12 +218,16 @@ extension ServerCore {
   }
 
   /// Sends a response of our own through the transaction.
-  func respond(_ server: ServerTransaction, _ status: Int, _ now: Instant, _ actions: inout ServerActions) {
+  func respond(
+    _ server: ServerTransaction, _ status: Int, warning: SIPSWarning? = nil, _ now: Instant,
+    _ actions: inout ServerActions
+  ) {
     let start = actions.outbox.octets.count
     let tag = status == 100 ? nil : localTag(server.request)
     ResponseWriter.append(
       status, StatusCode.reason(status), to: server.request, via: server.via, source: server.source, toTag: tag,
       into: &actions.outbox.octets)
+    if let warning { appendWarning(warning, server.source, to: &actions.outbox.octets) }
     ResponseWriter.end(body: 0, into: &actions.outbox.octets)
     statistics.responsesMade[status / 100] &+= 1
     leadBack(server)
@@ -234,11 +238,17 @@ extension ServerCore {
   private func forward(
     _ message: Message, _ via: Via, _ context: ResponseContext, _ now: Instant, _ actions: inout ServerActions
   ) {
-    guard let server = transactions.server(context.server), let index = message.firstIndex(of: .via) else { return }
+    let server = transactions.server(context.server)
+    guard server != nil || isLate(message, context), let index = message.firstIndex(of: .via) else { return }
     let start = actions.outbox.octets.count
     let bytes = message.bytes
     let text = bytes.span
     let field = message.fields[index]
+    var edits = IdentityEdits()
+    if message.names.meets(settings.identity.concerned) {
+      // Nothing is known any more of who sent a request whose transaction is over.
+      edits = identityEdits(message, to: server.map { audience(of: $0, context) } ?? .stranger)
+    }
     actions.outbox.octets.append("SIP/2.0 ")
     actions.outbox.octets.append(decimal: UInt64(message.status))
     actions.outbox.octets.append(" ")
@@ -248,11 +258,13 @@ extension ServerCore {
       // More values stand on the line: the first goes with its comma.
       var rest = Int(via.range.end)
       while rest < Int(field.value.end), text[rest] != UInt8(ascii: ",") { rest += 1 }
-      actions.outbox.octets.append(text.extracting(message.headersStart..<Int(field.value.start)))
-      actions.outbox.octets.append(text.extracting(min(rest + 1, Int(field.value.end))..<message.headersEnd))
+      edits.appendHeader(message, text, message.headersStart..<Int(field.value.start), to: &actions.outbox.octets)
+      edits.appendHeader(
+        message, text, min(rest + 1, Int(field.value.end))..<message.headersEnd, to: &actions.outbox.octets)
     } else {
-      actions.outbox.octets.append(text.extracting(message.headersStart..<Int(field.start)))
-      actions.outbox.octets.append(text.extracting(message.end(ofFieldAt: index)..<message.headersEnd))
+      edits.appendHeader(message, text, message.headersStart..<Int(field.start), to: &actions.outbox.octets)
+      edits.appendHeader(
+        message, text, message.end(ofFieldAt: index)..<message.headersEnd, to: &actions.outbox.octets)
     }
     if message.status == 401 || message.status == 407 { actions.outbox.octets += context.challenges }
     if !message.has(.contentLength) {
@@ -263,7 +275,16 @@ extension ServerCore {
     actions.outbox.octets.append("\r\n")
     actions.outbox.octets.append(text.extracting(message.body.positions))
     statistics.responsesForwarded &+= 1
+    guard let server else {
+      actions.outbox.transmit(from: start, to: context.lateDestination, tag: 0)
+      return
+    }
     leadBack(server)
     transactions.respond(server, status: message.status, from: start, at: now, outbox: &actions.outbox)
+  }
+
+  /// RFC 3261 §16.7 step 9: whether a response is a 2xx to an INVITE whose server transaction is over: it goes back without one.
+  private func isLate(_ message: Message, _ context: ResponseContext) -> Bool {
+    context.isInvite && context.isServerEnded && (200..<300).contains(message.status)
   }
 }

@@ -81,8 +81,7 @@ extension ServerCore {
   func token(_ text: Span<UInt8>) -> FlowToken? {
     guard let token = FlowToken(text, hashing: hashing, scratch: &tokenScratch) else { return nil }
     guard let hop = token.hop else { return token }
-    let listener = Int(hop.listener)
-    return listener < settings.listeners.count && settings.listeners[listener].transport == hop.transport ? token : nil
+    return isListener(hop.listener, of: hop.transport) ? token : nil
   }
 
   func isOurRoute(_ uri: SIPURI, _ text: Span<UInt8>, _ flow: Flow) -> Bool {
@@ -117,26 +116,39 @@ extension ServerCore {
       refuse(inquiry, 500, "Next Hop Has No Address", &actions)
       return
     }
+    let target = hop.map { self.target(of: inquiry, over: $0, isToken: named != nil) }
+    let isSecure = inquiry.uri.scheme == .sips
+    // A GRUU's targets are judged when they are known.
+    let direct = target.flatMap { admitted($0, isSecure: isSecure) }
+    guard lookup != nil || direct != nil else {
+      refuse(inquiry, Self.warning(isSecure: isSecure), &actions)
+      return
+    }
+    guard let breadth = breadth(of: inquiry, &actions) else { return }
+    let context = begin(inquiry, now, &actions)
+    context.breadth = breadth
+    context.loopCheck = loopCheck(inquiry.message)
+    if let lookup {
+      context.routed = target
+      lookUp(inquiry.uri, lookup, gruu, context, text, now, &actions)
+    } else if let direct {
+      context.targets.append(direct)
+      tryTargets(context, now, &actions)
+    }
+  }
+
+  /// How many branches a request may have; nil when it was answered.
+  private func breadth(of inquiry: Inquiry, _ actions: inout ServerActions) -> Int? {
     guard let breadth = incomingBreadth(inquiry.message) else {
       refuse(inquiry, 400, "Malformed Max-Breadth", &actions)
-      return
+      return nil
     }
     // RFC 5393 §5.3.3: nothing less than one branch is left to fall back to.
     guard breadth > 0 else {
       refuse(inquiry, 440, &actions)
-      return
+      return nil
     }
-    let context = begin(inquiry, now, &actions)
-    context.breadth = breadth
-    context.loopCheck = loopCheck(inquiry.message)
-    let target = hop.map { self.target(of: inquiry, over: $0, isToken: named != nil) }
-    if let lookup {
-      context.routed = target
-      lookUp(inquiry.uri, lookup, gruu, context, text, now, &actions)
-    } else if let target {
-      context.targets.append(target)
-      tryTargets(context, now, &actions)
-    }
+    return breadth
   }
 
   /// Asks for the bindings of the address of record that a Request-URI names.
@@ -174,6 +186,7 @@ extension ServerCore {
     context.isInvite = server.isInvite
     context.poppedRoutes = inquiry.poppedRoutes
     noteCaller(of: inquiry, in: context)
+    appendIdentity(of: inquiry, to: &context.asserted)
     if context.isInvite { respond(server, 100, now, &actions) }
     return context
   }
@@ -218,27 +231,31 @@ extension ServerCore {
 
   // MARK: Next hops
 
-  /// RFC 3261 §16.6 step 7: the first Route value that isn't ours, else the Request-URI.
+  /// RFC 3261 §16.6 step 7: the first Route value that isn't ours, else the Request-URI. If that is a SIPS URI, so are they all.
   func nextHop(of inquiry: Inquiry) -> NextHop? {
     let bytes = inquiry.message.bytes
     let text = bytes.span
     guard inquiry.hasForeignRoute else { return address(of: inquiry.uri, text) }
-    return foreignRoute(of: inquiry, text).flatMap { address(of: $0.uri, text) }
+    return foreignRoute(of: inquiry, text).flatMap {
+      address(of: $0.uri, text, isSecure: inquiry.uri.scheme == .sips)
+    }
   }
 
   /// RFC 3263 §4 for a host that is an address: the transport that the URI names, else by its scheme. Names have no address here.
-  func address(of uri: SIPURI, _ text: Span<UInt8>) -> NextHop? {
+  /// With `isSecure` as if its scheme were sips.
+  func address(of uri: SIPURI, _ text: Span<UInt8>, isSecure: Bool = false) -> NextHop? {
     guard let address = uri.address(in: text), !address.isUnspecified, !address.isMulticastOrBroadcast else {
       return nil
     }
-    var transport: TransportProtocol = uri.scheme == .sips ? .tls : .udp
+    let isSecure = isSecure || uri.scheme == .sips
+    var transport: TransportProtocol = isSecure ? .tls : .udp
     if let name = uri.parameter("transport", in: text) {
       let word = text.extracting(name.positions)
       // RFC 3261 §26.2.2 deprecates transport=tls; phones send it all the same.
       guard let known = TransportProtocol.allCases.first(where: { word.equalsIgnoringCase($0.name) }) else {
         return nil
       }
-      transport = uri.scheme == .sips ? .tls : known
+      transport = isSecure ? .tls : known
     }
     guard let listener = settings.listener(for: transport, family: address.family) else { return nil }
     let remote = SocketAddress(address, port: uri.port ?? transport.defaultPort)

@@ -11,6 +11,7 @@ extension ServerCore {
     else { return }
     settle(context, client.branch)
     let target = context.targets[context.branches[client.branch].target]
+    removeIfClosed(target, context, &actions)
     if let fallback = target.fallback, mayTryMore(context) {
       forwardAtOnce(target.over(fallback), context, now, &actions)
     } else if !tryNextFlow(context, client.branch, now, &actions),
@@ -82,15 +83,21 @@ extension ServerCore {
     guard let bindings, let server = transactions.server(context.server) else { return nil }
     let isSecure = (try? server.request.requestURI())?.scheme == .sips
     for binding in bindings.successors(of: identity(of: gone), hashing: hashing) {
-      guard var next = target(of: binding), !isSecure || next.hop.transport == .tls else { continue }
-      // Neither what was tried nor what waits for its turn.
-      if context.targets.contains(where: { $0.hop.destination == next.hop.destination }) { continue }
+      // RFC 5630 §5.3: a sips contact is reached by TLS also where it isn't the Request-URI.
+      guard var found = target(of: binding) else { continue }
+      if !isSecure {
+        guard let allowed = admitted(found, isSecure: false) else { continue }
+        found = allowed
+      }
       if gone.origin == .token {
         // Within a dialog the Request-URI is the remote target, whatever contact is registered.
-        next = ResponseContext.Target(
-          uri: gone.uri, hop: next.hop, q: gone.q, lastRoute: gone.lastRoute, route: next.route, fallback: next.fallback
-        )
+        found = ResponseContext.Target(
+          uri: gone.uri, hop: found.hop, q: gone.q, lastRoute: gone.lastRoute, route: found.route,
+          fallback: found.fallback)
       }
+      guard var next = admitted(found, isSecure: isSecure) else { continue }
+      // Neither what was tried nor what waits for its turn.
+      if context.targets.contains(where: { $0.hop.destination == next.hop.destination }) { continue }
       next.origin = .successor
       return next
     }

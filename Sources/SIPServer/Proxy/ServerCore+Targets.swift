@@ -20,7 +20,10 @@ extension ServerCore {
       if let bindings { addTargets(bindings.bindings, to: context, isSecure: isSecure) }
       addStaticTargets(to: context, isSecure: isSecure)
     }
-    if context.targets.isEmpty {
+    if context.targets.isEmpty, let warning = context.warning {
+      context.isAnswered = true
+      respond(server, 480, warning: warning, now, &actions)
+    } else if context.targets.isEmpty {
       context.best = .local(status: statusWithoutTarget(context, bindings))
       completeIfDone(context, now, &actions)
     } else {
@@ -40,13 +43,21 @@ extension ServerCore {
   }
 
   private func addTarget(_ binding: Binding, to context: ResponseContext, isSecure: Bool) {
-    // RFC 5630 §3: a sips request goes by TLS or not at all.
-    guard let target = target(of: binding), !isSecure || target.hop.transport == .tls else { return }
+    guard let found = target(of: binding), let target = admit(found, to: context, isSecure: isSecure) else { return }
     if let instance = target.instance, context.targets.contains(where: { $0.instance == instance }) {
       context.spares.append(target)
     } else {
       add(target, to: context)
     }
+  }
+
+  /// Like ``admitted(_:isSecure:)``, and notes why a target isn't.
+  private func admit(
+    _ target: ResponseContext.Target, to context: ResponseContext, isSecure: Bool
+  ) -> ResponseContext.Target? {
+    if let target = admitted(target, isSecure: isSecure) { return target }
+    context.warning = Self.warning(isSecure: isSecure)
+    return nil
   }
 
   private func add(_ target: ResponseContext.Target, to context: ResponseContext) {
@@ -65,9 +76,10 @@ extension ServerCore {
     for contact in settings.staticContacts(for: record.span) {
       let text = contact.uri
       guard let uri = try? SIPURI(text.span, ByteRange(0, text.count)), let hop = address(of: uri, text.span),
-        !isSecure || hop.transport == .tls
+        let target = admit(
+          ResponseContext.Target(uri: contact.uri, hop: hop, q: contact.q), to: context, isSecure: isSecure)
       else { continue }
-      add(ResponseContext.Target(uri: contact.uri, hop: hop, q: contact.q), to: context)
+      add(target, to: context)
     }
   }
 
@@ -88,13 +100,20 @@ extension ServerCore {
         meant = []
       }
       addTargets(meant, to: context, isSecure: isSecure)
-      if context.targets.isEmpty { context.targets.append(routed) }
-    } else if let binding = meant.first {
+      if context.targets.isEmpty, context.warning == nil,
+        let target = admit(routed, to: context, isSecure: isSecure)
+      {
+        context.targets.append(target)
+      }
+      return
+    }
+    for binding in meant where context.targets.isEmpty {
       let contact = requestURI(of: binding)
-      context.targets.append(
+      let target =
         routed.lastRoute.isEmpty
-          ? ResponseContext.Target(uri: contact, hop: routed.hop, q: routed.q)
-          : ResponseContext.Target(uri: routed.uri, hop: routed.hop, q: routed.q, lastRoute: contact))
+        ? ResponseContext.Target(uri: contact, hop: routed.hop, q: routed.q)
+        : ResponseContext.Target(uri: routed.uri, hop: routed.hop, q: routed.q, lastRoute: contact)
+      if let target = admit(target, to: context, isSecure: isSecure) { context.targets.append(target) }
     }
   }
 
@@ -109,7 +128,7 @@ extension ServerCore {
   }
 
   /// Whether the users have the user of an address of record, given as its key.
-  private func isKnownUser(_ record: Span<UInt8>) -> Bool {
+  func isKnownUser(_ record: Span<UInt8>) -> Bool {
     guard let at = record.indices.last(where: { record[$0] == UInt8(ascii: "@") }) else { return false }
     let (user, domain) = (record.extracting(0..<at), record.extracting(at + 1..<record.count))
     var hash: [UInt8] = []
