@@ -120,7 +120,7 @@ extension Witness {
     let habits = owner.phone.habits
     guard owner.connection.isReliable, habits.hasInstance || habits.hasStableContact, brokenAt < reached,
       brokenAt > forwarded,
-      isRegistered(owner.phone, over: owner.connection, from: owner.at, to: owner.at),
+      isRegistered(owner.phone, over: owner.connection, from: forwarded, to: forwarded),
       let present = registrations.last(where: { $0.phone === owner.phone && $0.at < reached })?.connection,
       present.brokenAt == nil, isRegistered(owner.phone, over: present, from: reached, to: reached + Self.margin),
       !silences.contains(where: { $0.upperBound > reached && $0.lowerBound < reached + Self.margin })
