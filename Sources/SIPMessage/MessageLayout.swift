@@ -1,7 +1,7 @@
 import Structures
 
 /// Where the parts of a message are in its octets. A value of its own, so that a pass over a message works on one thing in one place.
-struct MessageLayout {
+struct MessageLayout: ~Copyable {
   var kind = Message.Kind.malformed
   var methodToken = ByteRange(0, 0)
   var requestURI = ByteRange(0, 0)

@@ -58,7 +58,7 @@ extension TransactionLayer {
       server = ServerTransaction(request: request, via: via, source: source, destination: destination)
     }
     server.handle = servers.insert(server)
-    server.hash = TransactionHash.ofRequest(request, via, as: request.method)
+    server.hash = hashOfNew(request, via)
     serverIndex.insert(server.hash, server.handle.index)
     if request.method == .invite { noteBranch(server) }
     var actions: TransactionActions = []
@@ -171,28 +171,37 @@ extension TransactionLayer {
   // MARK: Matching
 
   private func match(_ request: Message, _ via: Via, as method: Method) -> ServerTransaction? {
-    let hash = TransactionHash.ofRequest(request, via, as: method)
+    let hash = TransactionHash.ofRequest(request, via, as: method, scratch: &scratch)
+    lastHash = (ObjectIdentifier(request), method, hash)
     if let server = find(hash, { Self.isSame($0, request, via, as: method) && Self.isOfOneRequest($0, request) }) {
       return server
     }
     guard request.method == .ack || request.method == .cancel else { return nil }
     if via.hasMagicCookie {
       // RFC 3261 §9.2, §17.2.3: what isn't a request of its own is found by the branch alone.
-      return find(in: branchIndex, TransactionHash.ofBranch(via, request)) {
+      return find(in: branchIndex, TransactionHash.ofBranch(via, request, scratch: &scratch)) {
         Self.isSame($0, request, via, as: method)
       }
     }
     // The INVITE that began a dialog had no To tag; its ACK has that of the response.
     guard request.method == .ack, request.tag(of: .to) != nil else { return nil }
-    return find(TransactionHash.ofRequest(request, via, as: method, hasToTag: false)) {
+    return find(TransactionHash.ofRequest(request, via, as: method, hasToTag: false, scratch: &scratch)) {
       Self.isSame($0, request, via, as: method)
     }
+  }
+
+  /// The hash of a request that no transaction knew: as it was computed when it was looked for.
+  private func hashOfNew(_ request: Message, _ via: Via) -> UInt64 {
+    if let (message, method, hash) = lastHash, message == ObjectIdentifier(request), method == request.method {
+      return hash
+    }
+    return TransactionHash.ofRequest(request, via, as: request.method, scratch: &scratch)
   }
 
   /// Lets the first INVITE of a branch be found by the branch alone; further ones have to be named in full, so that no run of equal hashes builds up.
   private func noteBranch(_ server: ServerTransaction) {
     guard server.via.hasMagicCookie else { return }
-    let hash = TransactionHash.ofBranch(server.via, server.request)
+    let hash = TransactionHash.ofBranch(server.via, server.request, scratch: &scratch)
     guard find(in: branchIndex, hash, { _ in true }) == nil else { return }
     server.branchHash = hash
     branchIndex.insert(hash, server.handle.index)

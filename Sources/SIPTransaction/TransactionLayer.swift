@@ -46,6 +46,8 @@ public final class TransactionLayer {
   var retiredClients: [ClientTransaction] = []
   var retiredServers: [ServerTransaction] = []
   var scratch: [UInt8] = []
+  /// Of the request that was looked for last in this input, what it was looked for as, and its hash.
+  var lastHash: (request: ObjectIdentifier, method: Method, hash: UInt64)?
   /// Responses that matched no transaction (RFC 6026 §7.3): dropped.
   public internal(set) var strayResponses: UInt64 = 0
 
@@ -97,6 +99,7 @@ public final class TransactionLayer {
 
   /// Ends the input: transactions that ended can be used again. To be called when the user has taken all ``events``.
   public func endInput() {
+    lastHash = nil
     for client in retiredClients {
       client.recycle()
       if spareClients.count < 4_096 { spareClients.append(client) }

@@ -27,6 +27,7 @@ extension OutputSpan<UInt8> {
   }
 
   /// Appends a number in decimal.
+  @inlinable
   public mutating func append(decimal number: UInt64) {
     // Most numbers in a message are small: octets of an address, ports, a hop count.
     if number < 1_000 {
@@ -43,8 +44,9 @@ extension OutputSpan<UInt8> {
     append(digit: rest % 10)
   }
 
+  @inlinable
   @inline(__always)
-  private mutating func append(digit: UInt32) { append(UInt8(truncatingIfNeeded: digit) + 0x30) }
+  mutating func append(digit: UInt32) { append(UInt8(truncatingIfNeeded: digit) + 0x30) }
 
   /// Appends the low `length` octets of a number (1 to 8) in network order.
   @inlinable

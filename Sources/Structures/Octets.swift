@@ -130,6 +130,8 @@ extension Span where Element == UInt8 {
 
   /// A number that depends on `seed` and on every octet, the same on every machine: for telling texts apart that nobody chose to be taken for
   /// each other. No hash for tables or secrets.
+  @inlinable
+  @inline(__always)
   public func mixed(into seed: UInt64) -> UInt64 {
     withUnsafeBytes { octets in
       var word = (seed ^ UInt64(truncatingIfNeeded: octets.count)) &* 0x9E37_79B9_7F4A_7C15

@@ -13,10 +13,17 @@ struct IdentityEdits {
     case stranger
   }
 
+  /// Names that few settings have; apart, so that the others cost nothing.
+  private final class Others {
+    let names: [[UInt8]]
+
+    init(_ names: [[UInt8]]) { self.names = names }
+  }
+
   /// Names of the fields that don't stay as they are.
   private(set) var touched = NameSet()
   /// Names of fields to be left out that ``SIPMessage/HeaderName`` doesn't have.
-  private var others: [[UInt8]] = []
+  private var others: Others?
   private var isPrivacyServed = false
 
   /// Nothing changes.
@@ -26,7 +33,7 @@ struct IdentityEdits {
   mutating func drop(_ names: NameSet) { touched.formUnion(names) }
 
   /// Leaves out fields with names, in small letters, that ``SIPMessage/HeaderName`` doesn't have.
-  mutating func drop(others: [[UInt8]]) { self.others = others }
+  mutating func drop(others names: [[UInt8]]) { others = Others(names) }
 
   /// RFC 3323 §5: `id` is done, so it goes from Privacy; when no other wish is left, the field goes, and with it what a next proxy would have to
   /// understand for its sake.
@@ -50,7 +57,7 @@ struct IdentityEdits {
   private func isDropped(_ text: Span<UInt8>, _ field: Message.Field) -> Bool {
     let start = Int(field.start)
     let name = text.extracting(start..<start + Int(field.nameLength))
-    for other in others where name.equalsIgnoringCase(other.span) { return true }
+    for other in others?.names ?? [] where name.equalsIgnoringCase(other.span) { return true }
     return false
   }
 

@@ -244,10 +244,12 @@ extension ServerCore {
     var run = request.headersStart
     var routesToDrop = poppedRoutes
     var isTopVia = true
-    let touched = edits.touched
+    var touched: NameSet = [.via, .maxForwards, .maxBreadth, .route, .proxyAuthorization]
+    touched.formUnion(edits.touched)
     let fields = request.fields
     for index in fields.indices {
       let field = fields[index]
+      guard touched.contains(field.name) else { continue }
       switch field.name {
       case .via where isTopVia:
         isTopVia = false
@@ -267,7 +269,7 @@ extension ServerCore {
       case .proxyAuthorization where isForOurRealm(text, field.value):
         output.append(text.extracting(run..<Int(field.start)))
         run = request.end(ofFieldAt: index)
-      case let name where touched.contains(name):
+      case let name where edits.touched.contains(name):
         run = edits.append(request, text, index, from: run, to: &output)
       default: break
       }
