@@ -106,8 +106,8 @@ extension Witness {
   private func judgeDialog(_ record: RequestRecord, _ end: Instant) {
     guard record.dialog != nil, let reached = record.reachedServer, record.connection.brokenAt == nil,
       let owner = owners[record.remoteTag],
-      let forwarded = acceptances.first(where: { [record.remoteTag, record.dialog?.localTag].contains($0.tag) })?.1
-        .branch.at
+      let branch = acceptances.first(where: { [record.remoteTag, record.dialog?.localTag].contains($0.tag) })?.1.branch,
+      let arrived = branch.request.reachedServer
     else { return }
     let name = "\(record.phone.name)'s \(record.method) \(record.callID) at \(seconds(record.at)) in a dialog"
     guard let brokenAt = owner.connection.brokenAt else {
@@ -116,11 +116,10 @@ extension Witness {
       }
       return
     }
-    // Who was registered when the INVITE was forwarded is found by instance or contact: its tokens name the binding.
+    // Who was registered from when the INVITE came until it was forwarded is found by instance or contact: its tokens name the binding.
     let habits = owner.phone.habits
     guard owner.connection.isReliable, habits.hasInstance || habits.hasStableContact, brokenAt < reached,
-      brokenAt > forwarded,
-      isRegistered(owner.phone, over: owner.connection, from: forwarded, to: forwarded),
+      brokenAt > branch.at, isRegistered(owner.phone, over: owner.connection, from: arrived, to: branch.at),
       let present = registrations.last(where: { $0.phone === owner.phone && $0.at < reached })?.connection,
       present.brokenAt == nil, isRegistered(owner.phone, over: present, from: reached, to: reached + Self.margin),
       !silences.contains(where: { $0.upperBound > reached && $0.lowerBound < reached + Self.margin })
