@@ -149,6 +149,7 @@ struct Resolver {
       timerC: reader.duration(["proxy", "timer_c"]),
       maxBranches: reader.number(["proxy", "max_branches"]),
       maxBreadth: reader.number(["proxy", "max_breadth"]),
+      udpSize: reader.number(["proxy", "udp_size"]),
       redirects: NodeConfiguration.Redirects(rawValue: reader.text(["proxy", "redirects"]) ?? "") ?? .pass,
       recordRoute: reader.boolean(["proxy", "record_route"]),
       maxForwards: reader.number(["proxy", "max_forwards"]))

@@ -175,6 +175,8 @@ extension NodeConfiguration {
     public var maxBranches: Int
     /// Branches that one request may have at once, here and further on (RFC 5393 §5.3.3).
     public var maxBreadth: Int
+    /// Bytes of a request that goes to a UDP address at most (RFC 3261 §18.1.1); 0: no limit.
+    public var udpSize: Int
     /// What becomes of a 3xx (RFC 3261 §16.7 step 4).
     public var redirects: Redirects
     /// Whether the node stays in the path of dialogs.

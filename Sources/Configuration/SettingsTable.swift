@@ -275,6 +275,10 @@ public enum SettingsTable {
       "How many branches one request may have at once, here and at the proxies behind: Max-Breadth of requests that "
         + "come with more or without (RFC 5393 §5.3.3)."),
     Setting(
+      "proxy.udp_size", .size(0...65_535), default: .written("1300"), reload: .live,
+      "Bytes of a request that goes to a UDP address at most. A longer one goes there by TCP, and by UDP only where "
+        + "no connection can be had (RFC 3261 §18.1.1). 0: none goes by TCP for its size."),
+    Setting(
       "proxy.redirects", .choice(NodeConfiguration.Redirects.allCases.map(\.rawValue)), default: .written("pass"),
       reload: .live,
       "What becomes of a 3xx. pass: the caller gets it. follow: the contacts in it become targets, if all of them can be "

@@ -145,6 +145,8 @@ struct NextHop: Sendable {
   let transport: TransportProtocol
   /// The listener whose name stands in Via and Record-Route.
   let listener: UInt16
+  /// Whether its datagram flow stands for an address that a contact names, at which the peer may be reached otherwise as well.
+  var isContactAddress = false
 
   /// Whether it is a flow, and which.
   var flow: FlowID? {

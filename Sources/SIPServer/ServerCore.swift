@@ -35,6 +35,8 @@ public final class ServerCore {
   /// server transactions.
   var registersUnderWay: [UInt64: SlotHandle] = [:]
   var closedConnections = ClosedConnections()
+  /// Datagram peers that could not be reached by TCP.
+  var refusals = StreamRefusals()
   var scratch: [UInt8] = []
   var tokenScratch: [UInt8] = []
   var keyScratch: [UInt8] = []
@@ -179,9 +181,12 @@ public final class ServerCore {
     endInput(now, &actions)
   }
 
-  /// A message that carried a tag went over a connection that the transport chose or opened.
-  public func sent(_ tag: UInt64, over flow: StreamFlow) {
-    if case .client(let handle) = TransactionTag(word: tag) { transactions.sent(handle, over: flow) }
+  /// A message that carried a tag went over a connection that the transport chose or opened. Returns how long that may take to open if the
+  /// message can go another way then; nil when it can't.
+  public func sent(_ tag: UInt64, over flow: StreamFlow) -> Duration? {
+    guard case .client(let handle) = TransactionTag(word: tag) else { return nil }
+    transactions.sent(handle, over: flow)
+    return timeToConnect(handle)
   }
 
   /// Time went on. Does nothing when no timer is due.

@@ -67,6 +67,8 @@ public struct ServerSettings: Sendable {
   public var maxBreadth = 60
   /// Max-Forwards of requests that have none (RFC 3261 §16.6 step 3).
   public var maxForwards = 70
+  /// Octets of a request that goes to a UDP address at most: what is longer goes there by TCP (RFC 3261 §18.1.1); 0: nothing does.
+  public var udpSize = 1_300
   /// Whether the contacts of a 3xx become targets (RFC 3261 §16.7 step 4); else the caller gets it.
   public var followsRedirects = false
   /// Whether the proxy stays in the path of dialogs.

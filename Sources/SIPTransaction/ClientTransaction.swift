@@ -35,6 +35,8 @@ public final class ClientTransaction {
   public internal(set) var context = SlotHandle(index: 0, generation: 0)
   /// The transaction user's number of this branch within the context.
   public internal(set) var branch = 0
+  /// Whether the transport reported that it could not send what it was last given.
+  public internal(set) var isUnsent = false
 
   /// What the request keeps alive, if that is its purpose: then it belongs to no response context.
   public internal(set) var keepsAlive: SlotHandle?
@@ -53,6 +55,7 @@ public final class ClientTransaction {
     stored.removeAll(keepingCapacity: stored.capacity <= 8_192)
     hasResponse = false
     isGivenUp = false
+    isUnsent = false
     keepsAlive = nil
     method = .other
     cancel = nil

@@ -90,7 +90,9 @@ public final class TransactionLayer {
   public func transportFailed(_ tag: TransactionTag, at now: Instant, outbox: inout Outbox) {
     switch tag {
     case .client(let handle):
-      if let client = clients[handle] { fail(client, now, &outbox) }
+      guard let client = clients[handle] else { return }
+      client.isUnsent = true
+      fail(client, now, &outbox)
     case .server(let handle):
       if let server = servers[handle] { fail(server, now, &outbox) }
     case .stateless: break

@@ -17,6 +17,13 @@ extension Connection {
     }
   }
 
+  /// Connects sooner than it must otherwise, or ends.
+  func expectConnection(within limit: Duration) {
+    guard state == .connecting else { return }
+    deadlines.connect = min(deadlines.connect, layer.loop.now + limit)
+    arm()
+  }
+
   func finishConnecting() {
     if let error = Socket.pendingError(number) { return end(.system(error.code)) }
     deadlines.connect = .distantFuture

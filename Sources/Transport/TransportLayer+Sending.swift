@@ -70,6 +70,11 @@ extension TransportLayer {
     find(name)?.expectLife(within: limit)
   }
 
+  /// Gives a connection up, with all that waits to be sent over it, unless it is connected by then; nothing if it is.
+  public func expectConnection(of name: StreamFlow, within limit: Duration) {
+    find(name)?.expectConnection(within: limit)
+  }
+
   /// The flow of a connection that can be used, with what a sender must know.
   public func flow(_ name: StreamFlow) -> Flow? {
     guard let connection = find(name), connection.state == .open else { return nil }

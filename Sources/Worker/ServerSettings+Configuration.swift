@@ -26,6 +26,7 @@ extension ServerSettings {
     timerC = configuration.proxy.timerC
     maxBranches = configuration.proxy.maxBranches
     maxBreadth = configuration.proxy.maxBreadth
+    udpSize = configuration.proxy.udpSize
     followsRedirects = configuration.proxy.redirects == .follow
     maxForwards = configuration.proxy.maxForwards
     recordRoute = configuration.proxy.recordRoute

@@ -161,7 +161,7 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
         note(
           transport.send(message, to: address, transport: kind, name: peer, tag: transmission.tag), transmission.tag)
         if transmission.tag != 0, let flow = transport.connection(to: address, transport: kind, name: peer) {
-          core.sent(transmission.tag, over: flow)
+          if let limit = core.sent(transmission.tag, over: flow) { transport.expectConnection(of: flow, within: limit) }
         }
       }
     }

@@ -183,8 +183,6 @@ class Server:
 class Apus(Server):
     name = "apus"
     differs = {
-        "a request over 1,300 octets to a UDP contact comes by TCP; where nothing listens, by UDP":
-            "goes by UDP whatever its size",
         "a branch that is given up since another took the call learns so from Reason; after 6xx as well":
             "a CANCEL of our own has no Reason",
         "identities that a client claims never reach the callee: the one that it proved does, or none": "not yet",

@@ -60,15 +60,17 @@ struct BoundTests {
     node.expectNothingLeft()
   }
 
-  @Test("one flow may use as many nonces as there are places, and hang up (RFC 7616 §3.3)", .timeLimit(.minutes(1)))
+  @Test("one flow may use as many nonces as there are places, and hang up (RFC 7616 §3.3)", .timeLimit(.minutes(2)))
   func nonces() {
     let count = 65_536
     var table = NonceTable(capacity: count, lifetime: 300, now: 0)
     let flow = LocationSamples.stream(1).id
+    var refused = 0
     for index in 0..<count {
       let isTaken = table.use(Nonce(issued: 0, word: UInt64(index)), flow: flow, count: 1, now: 0)
-      #expect(isTaken)
+      if !isTaken { refused += 1 }
     }
+    #expect(refused == 0)
     #expect(table.count == count)
     table.flowClosed(flow)
     table.removeExpired(100)

@@ -181,6 +181,14 @@ final class TestNode {
     for tag in tags { fail(tag) }
   }
 
+  /// What went to addresses goes over a peer's connection. Returns how long that may take to open, for each message.
+  func carryAddressed(over peer: Peer) -> [Duration?] {
+    let tags = addressedTags
+    addressedTags = []
+    guard case .stream(let flow) = peer.flow.id else { return [] }
+    return tags.map { core.sent($0, over: flow) }
+  }
+
   /// Lets every timer run out, and checks that nothing of any request is left.
   func expectNothingLeft(_ location: SourceLocation = #_sourceLocation) {
     isLocationSilent = false

@@ -138,6 +138,24 @@ struct SendingTests {
     #expect(bench.layer.counters.connectionObjects == 0)
   }
 
+  @Test("gives up a connection that isn't connected in the time that its sender allows, and none that is")
+  func hurried() throws {
+    let bench = try Bench()
+    // Nobody accepts, and one is all that may wait for it.
+    let listener = try Socket.listen(try #require(SocketAddress("127.0.0.1:0")), backlog: 0)
+    let address = try Socket.localAddress(listener.number)
+    for (tag, name) in [(1, "one"), (2, "two")] as [(UInt64, String)] {
+      #expect(bench.send("x", to: address, .tcp, name: name, tag: tag) == .accepted)
+      let flow = try #require(bench.layer.connection(to: address, transport: .tcp, name: name))
+      bench.layer.expectConnection(of: flow, within: .milliseconds(60))
+      #expect(bench.turn { bench.recorder.opened.count == 1 })
+    }
+    #expect(bench.turn { bench.recorder.failedSends == [2: .connectTimeout] })
+    bench.turn(for: .milliseconds(80))
+    #expect(bench.layer.counters.connectionObjects == 1)
+    withExtendedLifetime(listener) {}
+  }
+
   @Test("knows no flow of another epoch, slot, generation or node")
   func strangeFlows() throws {
     let bench = try Bench()

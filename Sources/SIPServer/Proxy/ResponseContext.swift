@@ -110,6 +110,8 @@ final class ResponseContext {
     var deadline: Instant
     /// Its Max-Breadth, which others can have once it isn't pending (RFC 5393 §5.3.3.1).
     let breadth: Int
+    /// Whether it went by TCP for its size alone (RFC 3261 §18.1.1).
+    let isTooLarge: Bool
   }
 
   /// The best final response so far (RFC 3261 §16.7 step 6).

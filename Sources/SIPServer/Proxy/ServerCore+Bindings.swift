@@ -97,7 +97,8 @@ extension ServerCore {
       datagram.remote.address.family == address.address.family
     else { return hop }
     let peer = DatagramFlow(node: datagram.node, listener: datagram.listener, remote: address)
-    return NextHop(destination: .flow(.datagram(peer)), transport: .udp, listener: datagram.listener)
+    return NextHop(
+      destination: .flow(.datagram(peer)), transport: .udp, listener: datagram.listener, isContactAddress: true)
   }
 
   /// RFC 3261 §16.6 step 2: the contact as a Request-URI.

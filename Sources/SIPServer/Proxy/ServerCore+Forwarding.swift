@@ -37,21 +37,24 @@ extension ServerCore {
     _ context: ResponseContext, breadth: Int, _ now: Instant, _ actions: inout ServerActions
   ) {
     let position = context.nextTarget
-    let target = context.targets[position]
+    var target = context.targets[position]
     context.nextTarget += 1
     guard let server = transactions.server(context.server) else { return }
     let client = transactions.prepareClient(context: context.handle, branch: context.branches.count)
     let start = actions.outbox.octets.count
     let branch = branchText(client.handle, context.loopCheck)
-    append(
-      server.request, via: server.via, from: server.source, to: target, branch: branch,
-      breadth: breadth, poppedRoutes: context.poppedRoutes, callerRecord: context.callerRecord,
-      calleeRecord: context.record, asserted: context.asserted, &actions.outbox.octets)
+    append(context, server, to: target, branch, breadth, &actions.outbox.octets)
+    let isTooLarge = actions.outbox.octets.count - start > settings.udpSize && divert(&target, now)
+    if isTooLarge {
+      actions.outbox.octets.removeLast(actions.outbox.octets.count - start)
+      append(context, server, to: target, branch, breadth, &actions.outbox.octets)
+    }
     // RFC 3261 §16.6 step 11: Timer C runs for INVITE only.
     context.branches.append(
       ResponseContext.Branch(
         client: client.handle, target: position, isPending: true, isCancelled: false,
-        deadline: context.isInvite ? now + settings.timerC : .distantFuture, breadth: breadth))
+        deadline: context.isInvite ? now + settings.timerC : .distantFuture, breadth: breadth,
+        isTooLarge: isTooLarge))
     context.pendingCount += 1
     context.liveClients += 1
     statistics.requestsForwarded &+= 1

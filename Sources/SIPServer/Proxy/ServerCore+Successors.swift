@@ -12,7 +12,9 @@ extension ServerCore {
     settle(context, client.branch)
     let target = context.targets[context.branches[client.branch].target]
     removeIfClosed(target, context, &actions)
-    if let fallback = target.fallback, mayTryMore(context) {
+    if isRefusedForSize(client, context, now), mayTryMore(context) {
+      forwardAtOnce(target, context, now, &actions)
+    } else if let fallback = target.fallback, mayTryMore(context) {
       forwardAtOnce(target.over(fallback), context, now, &actions)
     } else if !tryNextFlow(context, client.branch, now, &actions),
       !askForSuccessor(of: client.branch, context, now, &actions)

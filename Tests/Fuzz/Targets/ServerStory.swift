@@ -152,7 +152,7 @@ final class ServerStory {
       if !isReached(sent.destination) {
         failing.append(sent.tag)
       } else if case .address(_, let transport, _) = sent.destination, transport.isReliable {
-        core.sent(sent.tag, over: ownConnection)
+        _ = core.sent(sent.tag, over: ownConnection)
       }
     }
     for question in batch.questions { ask(question, batch.keys) }
