@@ -116,10 +116,10 @@ extension Witness {
       }
       return
     }
-    // Who was registered from when the INVITE came until it was forwarded is found by instance or contact: its tokens name the binding.
+    // Who was registered when the INVITE came is found by instance or contact: its tokens name the binding.
     let habits = owner.phone.habits
-    guard owner.connection.isReliable, habits.hasInstance || habits.hasStableContact, brokenAt < reached,
-      brokenAt > branch.at, isRegistered(owner.phone, over: owner.connection, from: arrived, to: branch.at),
+    guard habits.hasInstance || habits.hasStableContact, brokenAt < reached,
+      brokenAt > arrived, isRegistered(owner.phone, over: owner.connection, from: arrived, to: arrived),
       let present = registrations.last(where: { $0.phone === owner.phone && $0.at < reached })?.connection,
       present.brokenAt == nil, isRegistered(owner.phone, over: present, from: reached, to: reached + Self.margin),
       !silences.contains(where: { $0.upperBound > reached && $0.lowerBound < reached + Self.margin })
