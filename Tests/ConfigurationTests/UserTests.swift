@@ -50,9 +50,10 @@ struct UserTests {
   func inRedis() throws {
     let users: SettingNode = ["a.test": ["bob": ["MD5": .init(stringLiteral: Self.md5)]]]
     func resolved(_ common: SettingNode, _ a: SettingNode) -> NodeConfiguration.Authentication? {
-      let tree = SettingNode.plain([
-        ("domains", ["a.test": a, "b.test": ["realm": "b.test"]]), ("authentication", common),
-      ])
+      let tree: SettingNode = [
+        "domains": ["a.test": a, "b.test": ["realm": "b.test"]], "listen": ["tcp:127.0.0.1:5060"],
+        "authentication": common,
+      ]
       return resolve(tree, documents: ["users.yaml": users]).configuration?.authentication
     }
     let all = try #require(resolved(["users": "redis"], ["realm": "a.test"]))

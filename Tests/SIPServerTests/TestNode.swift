@@ -22,6 +22,7 @@ final class TestNode {
   let core: ServerCore
   /// Whether requests from our domain have to prove who sent them.
   let isChallenging: Bool
+  private let asksForUsers: Bool
   let users: TestUsers
   /// Which worker it is.
   let slot: UInt16
@@ -76,6 +77,7 @@ final class TestNode {
     settings.registrar.expiresSpread = 0
     change(&settings)
     isChallenging = settings.authenticationRequired
+    asksForUsers = settings.domains.contains { $0.asksForUsers }
     core = ServerCore(
       settings: settings,
       identity: Branch(node: number, slot: slot, generation: 1, transaction: SlotHandle(index: 0, generation: 0)),
@@ -440,6 +442,8 @@ final class TestNode {
     if let password {
       let proved = AccessTests.proved(request, one(by: peer), user: user, password: password)
       send(proved.replacing("bKreg", with: "bKproved"), from: peer)
+      // Its user may have to be asked for first.
+      if asksForUsers { settle() }
     }
     settle()
     #expect(TestNode.start(one(by: peer)) == "SIP/2.0 200 OK")
