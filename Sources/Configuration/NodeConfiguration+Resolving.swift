@@ -65,6 +65,7 @@ struct Resolver {
       workers: resolveWorkers(),
       listen: listen,
       stateDirectory: SettingsSources.resolve(reader.text(["state_directory"]) ?? "", from: reader.file),
+      redis: resolveRedis(),
       tlsServer: server,
       tlsClient: resolveClientProfiles(),
       detach: DetachMode(rawValue: reader.text(["tls", "detach"]) ?? "") ?? .auto,

@@ -22,6 +22,8 @@ public struct NodeConfiguration: Sendable, Equatable {
   public var listen: [Listener]
   /// `state_directory`: absolute or relative to the working directory of the supervisor.
   public var stateDirectory: String
+  /// `redis`: where registrations are kept.
+  public var redis: Redis
   /// `tls.server`: profiles for accepted connections by name.
   public var tlsServer: [String: TLSServerProfile]
   /// `tls.client`: profiles for connections that we open, by name; `default` always exists.
@@ -145,8 +147,10 @@ extension NodeConfiguration {
     public var algorithms: [DigestAlgorithm]
     /// How long a nonce is accepted before it is stale.
     public var nonceLifetime: Duration
-    /// The users of all domains.
+    /// The users of all domains whose users stand in files.
     public var users: UserTable
+    /// The names of the domains whose users are kept in Redis.
+    public var domainsInRedis: [String] = []
   }
 
   /// Whom the node believes, and whom it tells who its users are (RFC 3325).
