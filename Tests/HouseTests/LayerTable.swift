@@ -50,6 +50,7 @@ enum LayerTable {
       ["Structures", "SIPMessage", "SIPTransaction", "SIPServer", "TLSEngine", "CAllocationCount"],
       "micro benchmarks"),
     row("crossing", ["Structures", "Reactor", "CLinux", "Cluster", "Glibc"], "measures the links between workers"),
+    row("redis-bench", ["Structures", "Reactor", "RedisLocation", "Glibc"], "what a command to Redis costs us"),
     row(
       "Simulation", ["Structures", "SIPTransaction", "SIPServer"],
       "phones and a network in simulated time, for tests"),
