@@ -26,6 +26,8 @@ public struct NodeConfiguration: Sendable, Equatable {
   public var user: String?
   /// `group`: their group; nil: that of the user.
   public var group: String?
+  /// `redis`: where registrations are kept.
+  public var redis: Redis
   /// `tls.server`: profiles for accepted connections by name.
   public var tlsServer: [String: TLSServerProfile]
   /// `tls.client`: profiles for connections that we open, by name; `default` always exists.
@@ -149,8 +151,10 @@ extension NodeConfiguration {
     public var algorithms: [DigestAlgorithm]
     /// How long a nonce is accepted before it is stale.
     public var nonceLifetime: Duration
-    /// The users of all domains.
+    /// The users of all domains whose users stand in files.
     public var users: UserTable
+    /// The names of the domains whose users are kept in Redis.
+    public var domainsInRedis: [String] = []
   }
 
   /// Whom the node believes, and whom it tells who its users are (RFC 3325).
