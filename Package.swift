@@ -67,7 +67,8 @@ let package = Package(
       "Worker",
       [
         "Structures", "SIPMessage", "SIPTransaction", "SIPServer", "Configuration", "Reactor",
-        "TLSEngine", "Transport", "Cluster", "CLinux", "Log", .product(name: "Logging", package: "swift-log"),
+        "TLSEngine", "Transport", "Cluster", "RedisLocation", "CLinux", "Log",
+        .product(name: "Logging", package: "swift-log"),
       ]),
     layer(
       "Supervisor",
@@ -129,7 +130,8 @@ let package = Package(
     tests(
       "WorkerTests",
       [
-        "Structures", "SIPServer", "Configuration", "Reactor", "Transport", "Cluster", "CLinux", "Worker",
+        "Structures", "SIPServer", "Configuration", "Reactor", "Transport", "Cluster", "RedisLocation", "CLinux",
+        "Worker",
         .product(name: "Logging", package: "swift-log"),
       ]),
     tests("ClusterTests", ["Structures", "Reactor", "CLinux", "Cluster"]),

@@ -67,6 +67,7 @@ struct Resolver {
       stateDirectory: SettingsSources.resolve(reader.text(["state_directory"]) ?? "", from: reader.file),
       user: reader.text(["user"]),
       group: resolveGroup(),
+      redis: resolveRedis(),
       tlsServer: server,
       tlsClient: resolveClientProfiles(),
       detach: DetachMode(rawValue: reader.text(["tls", "detach"]) ?? "") ?? .auto,

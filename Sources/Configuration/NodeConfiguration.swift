@@ -26,6 +26,8 @@ public struct NodeConfiguration: Sendable, Equatable {
   public var user: String?
   /// `group`: their group; nil: that of the user.
   public var group: String?
+  /// `redis`: where registrations are kept.
+  public var redis: Redis
   /// `tls.server`: profiles for accepted connections by name.
   public var tlsServer: [String: TLSServerProfile]
   /// `tls.client`: profiles for connections that we open, by name; `default` always exists.

@@ -75,7 +75,7 @@ extension Resolver {
     return (minimum, maximum)
   }
 
-  private mutating func readCertificates(_ path: [String]) -> [UInt8]? {
+  mutating func readCertificates(_ path: [String]) -> [UInt8]? {
     guard let (octets, position) = readFile(path) else { return nil }
     let text = String(decoding: octets, as: UTF8.self)
     if !text.contains("-----BEGIN CERTIFICATE-----"), !text.contains("-----BEGIN TRUSTED CERTIFICATE-----") {

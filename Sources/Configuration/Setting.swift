@@ -103,6 +103,8 @@ public enum SettingType: Sendable, Equatable {
   case names(TextRule)
   /// A list whose items are texts (the setting named here of the item) or maps.
   case items(short: String)
+  /// A text (the setting named here of the section), or a map with settings of their own.
+  case either(short: String)
   /// A list that this version does not look into.
   case rules
 }
@@ -133,6 +135,8 @@ public enum TextRule: Sendable, Equatable {
   case uri
   /// A number from 0 to 1 with at most three digits behind the point.
   case preference
+  /// The address of a Redis server, as a ``RedisURL``.
+  case redisURL
   /// Any text but an empty one.
   case any
 }

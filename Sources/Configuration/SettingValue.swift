@@ -41,7 +41,7 @@ extension SettingType {
       guard words.contains(text) else { throw refusal(of: text) }
       return .text(text)
     case .list(let rule), .names(let rule): return .texts([try rule.read(text)])
-    case .items, .rules: throw refusal(of: text)
+    case .items, .either, .rules: throw refusal(of: text)
     }
   }
 
@@ -124,6 +124,7 @@ extension SettingType {
     case .list(let rule): "a list: each \(rule.noun)"
     case .names(let rule): "a list or a map: each \(rule.noun)"
     case .items: "a list"
+    case .either: "a text or a map"
     case .rules: "a list"
     }
   }

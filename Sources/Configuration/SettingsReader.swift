@@ -154,6 +154,8 @@ extension SettingsReader {
     case .list(let rule): readList(node, rule, path)
     case .names(let rule): readNames(node, rule, schema, path)
     case .items(let short): readItems(node, short, schema, path)
+    case .either(let short):
+      if case .scalar = node { read(node, at: path + [short]) } else { readSection(node, schema, path) }
     default: readScalar(node, setting, path)
     }
   }

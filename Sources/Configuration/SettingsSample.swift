@@ -42,23 +42,32 @@ public enum SettingsSample {
   /// The form of a setting that has settings of its own, as a comment.
   private static func longForm(_ schema: SettingsSchema, _ name: String, _ indent: Int) -> [String]? {
     let isList = schema.children["[]"] != nil
-    guard let below = schema.children["*"] ?? schema.children["[]"] else { return nil }
+    guard let below = schema.children["*"] ?? schema.children["[]"] else {
+      guard !schema.children.isEmpty else { return nil }
+      let lines = ["or, with more to say about it:", "\(name):"] + longLines(of: schema, indent: "  ")
+      return lines.map { margin(indent) + "#" + $0 }
+    }
     var lines = ["or, with more to say about each:", "\(name):"]
     lines.append(isList ? "  -" : "  example.test:")
-    for child in below.order {
-      guard let setting = below.children[child]?.setting else { continue }
-      lines += wrap("\(setting.text) \(setting.valueText). \(setting.defaultText).", 2, "  # ")
-      lines.append("    \(child): \(setting.shownValue)")
-    }
+    lines += longLines(of: below, indent: "    ")
     return lines.map { margin(indent) + "#" + $0 }
+  }
+
+  private static func longLines(of schema: SettingsSchema, indent: String) -> [String] {
+    schema.order.flatMap { child -> [String] in
+      guard let setting = schema.children[child]?.setting else { return [] }
+      let text = "\(setting.text) \(setting.valueText). \(setting.defaultText)."
+      return wrap(text, lead: indent + "# ") + ["\(indent)\(child): \(setting.shownValue)"]
+    }
   }
 
   private static func margin(_ indent: Int) -> String {
     String(repeating: "  ", count: indent)
   }
 
-  private static func wrap(_ text: String, _ indent: Int, _ mark: String = "# ") -> [String] {
-    let lead = indent == 2 && mark != "# " ? "  " + mark : margin(indent) + mark
+  private static func wrap(_ text: String, _ indent: Int) -> [String] { wrap(text, lead: margin(indent) + "# ") }
+
+  private static func wrap(_ text: String, lead: String) -> [String] {
     var lines: [String] = []
     var line = lead
     for word in text.split(separator: " ") {

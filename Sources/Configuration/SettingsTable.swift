@@ -6,7 +6,8 @@
 public enum SettingsTable {
   /// The settings in the order of the sample and the reference.
   public static let all: [Setting] =
-    identity + listening + security + registration + trust + reaching + forwarding + bounds + waiting + operation
+    identity + listening + storing + security + registration + trust + reaching + forwarding + bounds + waiting
+    + operation
 
   private static let identity: [Setting] = [
     Setting(
@@ -85,12 +86,70 @@ public enum SettingsTable {
     Setting(
       "group", .text(.name), default: .derived("the group of user"), reload: .restart, example: "apus",
       "Their group, beside the further groups of user."),
+  ]
+
+  private static let storing: [Setting] = [
     Setting(
-      "redis", .text(.any), default: .derived("none in this version"), reload: .newWorkers,
+      "redis", .either(short: "url"),
+      default: .derived("a redis-server of the node's own, with its data in state_directory"), reload: .restart,
       example: "redis://127.0.0.1:6379/0",
-      availability: .ignoredYet("this version keeps registrations in the memory of its worker"),
-      "Where registrations are kept for all workers and nodes: redis://host:port/db, rediss://, unix:/path or "
-        + "sentinel://a,b,c/master."),
+      "Where registrations are kept for all workers and nodes: the url, or a map with the settings below. Without it the "
+        + "supervisor starts a redis-server for this node alone."),
+    Setting(
+      "redis.url", .text(.redisURL), default: .derived("a redis-server of the node's own"), reload: .restart,
+      example: "redis://127.0.0.1:6379/0",
+      "The server: redis://host:port/database, rediss:// for the same over TLS, unix:/path?db=database, or "
+        + "sentinel://host:port,host:port/master/database for the master that sentinels name. user:password@ may stand "
+        + "before the host. Hosts are addresses, localhost, or names that stand in /etc/hosts when the node starts: this "
+        + "version asks no name server for them. Redis Cluster is not supported."),
+    Setting(
+      "redis.user", .text(.any), default: .derived("that of the url, else the default user"), reload: .newWorkers,
+      example: "apus",
+      "The user of the server's access list (ACL). It must be allowed the keys and channels of redis.prefix, and the "
+        + "commands EVALSHA, EVAL, SCRIPT, GET, SET, DEL, EXPIRE, PUBLISH, SUBSCRIBE, PING, SELECT and, with sentinels, ROLE."
+    ),
+    Setting(
+      "redis.password", .text(.any), default: .derived("that of the url, else none"), reload: .newWorkers,
+      example: "\"open sesame\"",
+      "The password of the user. A file of its own keeps it out of this one: redis.password_file."),
+    Setting(
+      "redis.password_file", .file, reload: .newWorkers, example: "redis.password",
+      "A file whose first line is the password."),
+    Setting(
+      "redis.database", .count(RedisURL.databases), default: .derived("that of the url, else 0"), reload: .newWorkers,
+      example: "0",
+      "The number of the database. Messages of channels know no databases: clusters that share a server need different "
+        + "prefixes."),
+    Setting(
+      "redis.prefix", .text(.quotable), default: .written("apus:"), reload: .restart,
+      "What all keys and channels begin with. All nodes of a cluster have the same; two clusters on one server need two."
+    ),
+    Setting(
+      "redis.timeout", .duration(50...60_000), default: .written("2s"), reload: .newWorkers,
+      "How long a command may wait for its reply. When it passes, the connection is given up and opened anew; what waited "
+        + "on it fails."),
+    Setting(
+      "redis.tls", .boolean, default: .derived("yes with rediss://, else no"), reload: .newWorkers, example: "yes",
+      "Whether the server is reached over TLS; for servers behind sentinels, which have no url of their own. The sentinels "
+        + "themselves are reached without."),
+    Setting(
+      "redis.ca_list", .file, default: .derived("the authorities of the system"), reload: .newWorkers,
+      example: "ca.pem",
+      "The authorities, in PEM, that may have issued the certificate of the server."),
+    Setting(
+      "redis.verify_certificate", .boolean, default: .written("yes"), reload: .newWorkers,
+      "Whether the server must prove by its certificate that it is the host of the url; behind sentinels, that it has the "
+        + "address that they name."),
+    Setting(
+      "redis.sentinel_user", .text(.any), default: .derived("the default user"), reload: .newWorkers, example: "apus",
+      "The user of the sentinels' access list."),
+    Setting(
+      "redis.sentinel_password", .text(.any), default: .derived("none"), reload: .newWorkers,
+      example: "\"open sesame\"",
+      "The password for the sentinels."),
+    Setting(
+      "redis.sentinel_password_file", .file, reload: .newWorkers, example: "sentinel.password",
+      "A file whose first line is the password for the sentinels."),
   ]
 
   private static let security: [Setting] = [

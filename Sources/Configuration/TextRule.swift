@@ -44,6 +44,9 @@ extension TextRule {
     case .preference:
       guard Self.readPreference(text) != nil else { throw refusal(of: text) }
       return text
+    case .redisURL:
+      _ = try RedisURL(text)
+      return text
     case .any:
       guard !text.isEmpty else { throw ValueProblem(problem: "the text is empty", remedy: "give one or drop the key") }
       return text
@@ -65,6 +68,7 @@ extension TextRule {
     case .quotable: "a text without quotes and backslashes"
     case .uri: "a SIP or SIPS URI"
     case .preference: "a number from 0 to 1 with at most three digits behind the point"
+    case .redisURL: "the address of a Redis server"
     case .any: "a text"
     }
   }

@@ -183,12 +183,14 @@ struct SettingsReaderTests {
   @Test("what is not available yet is read, ignored and noted")
   func notYet() {
     let resolved = resolve(
-      .plain([("redis", at(4, 8, "redis://10.0.0.9:6379/0")), ("routes", []), ("admin", ["http": "127.0.0.1:9060"])]))
+      .plain([
+        ("cluster", map(4, 3, [("link", at(4, 9, "10.0.0.1:5070"))])), ("routes", []),
+        ("admin", ["http": "127.0.0.1:9060"]),
+      ]))
     #expect(resolved.errors.isEmpty)
     #expect(
-      resolved.notes.first { $0.key == "redis" }?.description
-        == "apus.yaml:4:8: redis: not available yet, ignored; "
-        + "this version keeps registrations in the memory of its worker")
+      resolved.notes.first { $0.key == "cluster.link" }?.description
+        == "apus.yaml:4:9: cluster.link: not available yet, ignored; this version runs a single node")
     #expect(resolved.notes.contains { $0.key == "admin.http" })
   }
 }

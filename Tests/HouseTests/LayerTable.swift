@@ -32,7 +32,7 @@ enum LayerTable {
       "Worker",
       [
         "Structures", "SIPMessage", "SIPTransaction", "SIPServer", "Configuration", "Reactor", "TLSEngine",
-        "Transport", "Cluster", "Log", "Logging", "CLinux", "Glibc",
+        "Transport", "Cluster", "RedisLocation", "Log", "Logging", "CLinux", "Glibc",
       ],
       "one worker: transport events to the core, actions back"),
     row(
