@@ -151,8 +151,10 @@ extension NodeConfiguration {
     public var algorithms: [DigestAlgorithm]
     /// How long a nonce is accepted before it is stale.
     public var nonceLifetime: Duration
-    /// The users of all domains.
+    /// The users of all domains whose users stand in files.
     public var users: UserTable
+    /// The names of the domains whose users are kept in Redis.
+    public var domainsInRedis: [String] = []
   }
 
   /// Whom the node believes, and whom it tells who its users are (RFC 3325).

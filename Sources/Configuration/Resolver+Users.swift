@@ -6,9 +6,18 @@ extension Resolver {
   mutating func resolveAuthentication(_ domains: [NodeConfiguration.Domain]) -> NodeConfiguration.Authentication {
     let isRequired = reader.boolean(["authentication", "required"])
     var found: [UserTable.Record] = []
-    readUsers(["authentication", "users"], only: nil, domains, &found)
-    for domain in domains { readUsers(["domains", domain.name, "users"], only: domain.name, domains, &found) }
-    if isRequired, found.isEmpty, reader.errors.isEmpty {
+    let common = ["authentication", "users"]
+    if !isInRedis(common) { readUsers(common, only: nil, domains, &found) }
+    var inRedis: [String] = []
+    for domain in domains {
+      let own = ["domains", domain.name, "users"]
+      if isInRedis(reader.text(own) == nil ? common : own) {
+        inRedis.append(domain.name)
+      } else {
+        readUsers(own, only: domain.name, domains, &found)
+      }
+    }
+    if isRequired, found.isEmpty, inRedis.isEmpty, reader.errors.isEmpty {
       reader.note(
         ["authentication", "users"], reader.position(["authentication", "users"]),
         "no user can prove who he is", "apus user add --file users.yaml --domain DOMAIN NAME adds one")
@@ -17,8 +26,12 @@ extension Resolver {
     if algorithms.isEmpty { algorithms = [.md5] }
     return NodeConfiguration.Authentication(
       isRequired: isRequired, algorithms: algorithms,
-      nonceLifetime: reader.duration(["authentication", "nonce_lifetime"]), users: UserTable(found))
+      nonceLifetime: reader.duration(["authentication", "nonce_lifetime"]), users: UserTable(found),
+      domainsInRedis: inRedis)
   }
+
+  /// Whether a setting that may name a users file says that the users are kept in Redis.
+  private mutating func isInRedis(_ path: [String]) -> Bool { reader.text(path) == "redis" }
 
   /// Reads the users file that a setting names; `only` is the one domain that it may hold.
   private mutating func readUsers(

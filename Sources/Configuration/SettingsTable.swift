@@ -47,7 +47,7 @@ public enum SettingsTable {
         + "password must be set again."),
     Setting(
       "domains.*.users", .file, reload: .live, example: "users.yaml",
-      "A users file for this domain, beside the one of authentication.users."),
+      "A users file for this domain, beside the one of authentication.users; or `redis`, as there."),
     Setting(
       "domains.*.algorithms", .list(.algorithm), default: .derived("authentication.algorithms"), reload: .live,
       example: "[MD5]",
@@ -267,7 +267,10 @@ public enum SettingsTable {
         + "everyone who reaches a listener can be anyone."),
     Setting(
       "authentication.users", .file, reload: .live, sample: "users.yaml",
-      "The users file; `apus user add` writes it."),
+      "The users file; `apus user add` writes it. Or `redis`: the users are kept in Redis, where a changed password "
+        + "counts within seconds (`apus user export` writes them there; a file of this name is ./redis). Each user needs "
+        + "a hash for every algorithm that is offered. While Redis is away, users that a worker has seen within an hour "
+        + "go on, others get 500 with Retry-After."),
     Setting(
       "authentication.algorithms", .list(.algorithm), default: .written("[MD5, SHA-256]"), reload: .live,
       "The digest algorithms offered, best first (RFC 8760 §2.4). A user is offered those of them for which the users "

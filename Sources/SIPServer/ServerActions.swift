@@ -16,7 +16,7 @@ public struct ServerActions {
     case claim(query: UInt64, key: Range<Int>)
     /// The same without an answer: it was used where it was given out.
     case noteClaim(key: Range<Int>)
-    /// What is kept of the user whose name, `user@domain`, lies in ``ServerActions/keys``?
+    /// What is kept (``UserRecord``) of the user whose name, `user@domain`, lies in ``ServerActions/keys``?
     case user(query: UInt64, key: Range<Int>)
   }
 

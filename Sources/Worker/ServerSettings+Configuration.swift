@@ -11,7 +11,7 @@ extension ServerSettings {
       Self.listener(listener, configuration, interfaces)
     }
     self.init(
-      domains: configuration.domains.map(Self.domain), listeners: listeners,
+      domains: configuration.domains.map { Self.domain($0, configuration.authentication) }, listeners: listeners,
       hosts: Self.hosts(configuration))
     self.interfaces = interfaces.filter { address in
       configuration.listen.contains { $0.address.address.isUnspecified && $0.address.address.family == address.family }
@@ -99,9 +99,12 @@ extension ServerSettings {
     return Array((tail.contains(":") ? name : "\(name):\(port)").utf8)
   }
 
-  private static func domain(_ domain: NodeConfiguration.Domain) -> Domain {
+  private static func domain(
+    _ domain: NodeConfiguration.Domain, _ authentication: NodeConfiguration.Authentication
+  ) -> Domain {
     Domain(
-      name: Array(domain.name.utf8), aliases: domain.aliases.map { Array($0.utf8) }, realm: Array(domain.realm.utf8))
+      name: Array(domain.name.utf8), aliases: domain.aliases.map { Array($0.utf8) }, realm: Array(domain.realm.utf8),
+      asksForUsers: authentication.domainsInRedis.contains(domain.name))
   }
 
   /// Every name and address that means this node: what it advertises, what it is called, where it listens.

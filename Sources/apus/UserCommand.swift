@@ -10,7 +10,7 @@ struct UserCommand: ParsableCommand {
       Passwords are asked for at the terminal, or read as one line from standard input. The file keeps only their \
       hashes and is replaced in one step. A node takes over a changed file when it is started again.
       """,
-    subcommands: [Add.self, Password.self, List.self, Remove.self])
+    subcommands: [Add.self, Password.self, List.self, Remove.self, Export.self])
 }
 
 /// Which user of which file is meant.
@@ -124,6 +124,42 @@ extension UserCommand {
       store.users.remove(at: index)
       try store.save()
       Terminal.say("removed \(user.name)@\(user.domain)")
+    }
+  }
+
+  /// `apus user export`
+  struct Export: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Print the users of a users file as commands for redis-cli.",
+      discussion: """
+        For nodes with authentication.users: redis. apus user export --file users.yaml --prefix PREFIX | redis-cli writes \
+        all users; a user is removed with redis-cli DEL PREFIXu:NAME@DOMAIN. The domain has to be the name that the node has, \
+        not an alias.
+        """)
+
+    @Option(name: .long, help: "The users file.")
+    var file: String
+
+    @Option(name: .long, help: "What the names of the cluster's keys begin with in Redis.")
+    var prefix: String
+
+    func run() throws {
+      for user in try UserStore(path: file).users {
+        let hashes = DigestAlgorithm.allCases.compactMap { algorithm in
+          user.hashes[algorithm].map { " \(algorithm.token)=" + $0.map(Self.hexadecimal).joined() }
+        }
+        print("SET \(Self.quoted("\(prefix)u:\(user.name)@\(user.domain)")) \(Self.quoted("1" + hashes.joined()))")
+      }
+    }
+
+    private static func hexadecimal(_ octet: UInt8) -> String {
+      let digits = String(octet, radix: 16)
+      return octet < 16 ? "0" + digits : digits
+    }
+
+    /// A word as redis-cli reads it.
+    private static func quoted(_ word: String) -> String {
+      "\"" + word.replacingOccurrences(of: "\\", with: "\\\\").replacingOccurrences(of: "\"", with: "\\\"") + "\""
     }
   }
 

@@ -89,6 +89,15 @@ struct UserCommandTests {
     #expect(rows.first?["algorithms"] as? [String] == ["MD5"])
   }
 
+  @Test("a file's users are exported as commands for redis-cli")
+  func exports() throws {
+    let sandbox = try Sandbox()
+    let user = ["--file", "users.yaml", "--domain", "example.test", "--algorithm", "MD5", "alice"]
+    #expect(try sandbox.run(["user", "add"] + user, input: "secret\n").status == 0)
+    let export = try sandbox.run(["user", "export", "--file", "users.yaml", "--prefix", "a:"])
+    #expect(export.output == "SET \"a:u:alice@example.test\" \"1 MD5=4842575394a190ef4c973253ba19099c\"\n")
+  }
+
   @Test("a file with errors is left alone")
   func keepsBroken() throws {
     let sandbox = try Sandbox()

@@ -46,6 +46,24 @@ struct UserTests {
     #expect(resolved.notes.contains { $0.key == "example.test.alice" && $0.file == "users.yaml" })
   }
 
+  @Test("a domain's users are in a file or in Redis; what the domain says comes before what all say")
+  func inRedis() throws {
+    let users: SettingNode = ["a.test": ["bob": ["MD5": .init(stringLiteral: Self.md5)]]]
+    func resolved(_ common: SettingNode, _ a: SettingNode) -> NodeConfiguration.Authentication? {
+      let tree: SettingNode = [
+        "domains": ["a.test": a, "b.test": ["realm": "b.test"]], "listen": ["tcp:127.0.0.1:5060"],
+        "authentication": common,
+      ]
+      return resolve(tree, documents: ["users.yaml": users]).configuration?.authentication
+    }
+    let all = try #require(resolved(["users": "redis"], ["realm": "a.test"]))
+    #expect(all.domainsInRedis.sorted() == ["a.test", "b.test"] && all.users.isEmpty)
+    let one = try #require(resolved(["users": "users.yaml"], ["users": "redis"]))
+    #expect(one.domainsInRedis == ["a.test"])
+    let other = try #require(resolved(["users": "redis"], ["users": "users.yaml"]))
+    #expect(other.domainsInRedis == ["b.test"] && other.users.count == 1)
+  }
+
   @Test("every user of a large table is found, and of two with one name the last counts")
   func large() {
     var records = (0..<2_000).map { number in

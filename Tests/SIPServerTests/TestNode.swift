@@ -25,6 +25,7 @@ final class TestNode {
   private let firstConnection: UInt64
   /// Whether requests from our domain have to prove who sent them.
   let isChallenging: Bool
+  private let asksForUsers: Bool
   let users: TestUsers
   var location = InMemoryLocation(now: TestNode.start)
   /// Which nonces are claimed; several nodes may share it.
@@ -83,6 +84,7 @@ final class TestNode {
     settings.registrar.expiresSpread = 0
     change(&settings)
     isChallenging = settings.authenticationRequired
+    asksForUsers = settings.domains.contains { $0.asksForUsers }
     core = ServerCore(
       settings: settings,
       identity: Branch(
@@ -473,6 +475,8 @@ final class TestNode {
     if let password {
       let proved = AccessTests.proved(request, one(by: peer), user: user, password: password)
       send(proved.replacing("bKreg", with: "bKproved"), from: peer)
+      // Its user may have to be asked for first.
+      if asksForUsers { settle() }
     }
     settle()
     #expect(TestNode.start(one(by: peer)) == "SIP/2.0 200 OK")

@@ -34,20 +34,6 @@ public enum UserReadiness: Sendable, Equatable {
   case away
 }
 
-/// What is kept of a user elsewhere than in a file: HA1 for each algorithm, in raw octets.
-public struct UserRecord: Sendable, Equatable {
-  private var hashes: [[UInt8]?] = Array(repeating: nil, count: HashAlgorithm.allCases.count)
-
-  /// A user without a hash, who can't prove anything.
-  public init() {}
-
-  /// HA1 (``HashAlgorithm/length`` octets; what has another length is not taken); nil when there is none for the algorithm.
-  public subscript(algorithm: HashAlgorithm) -> [UInt8]? {
-    get { hashes[Int(algorithm.rawValue)] }
-    set { if newValue == nil || newValue?.count == algorithm.length { hashes[Int(algorithm.rawValue)] = newValue } }
-  }
-}
-
 /// The answer to ``ServerActions/Question/user(query:key:)``.
 public enum UserAnswer: Sendable, Equatable {
   /// There is such a user.

@@ -65,8 +65,8 @@ extension ServerCore {
       let others = bindings.successors(of: token.owner.identity, hashing: hashing).lazy.compactMap {
         self.target(of: $0)
       }
-      let isStill = mayHaveMoved(inquiry) && isPresent(gone, in: bindings, as: token.owner.identity)
-      guard !isStill, let next = others.first(where: { $0.hop.destination != gone.destination }) else {
+      let hasStayed = mayHaveMoved(inquiry) && !hasMoved(from: gone, token.owner.identity, bindings)
+      guard !hasStayed, let next = others.first(where: { $0.hop.destination != gone.destination }) else {
         if mayHaveMoved(inquiry) { forwardAck(inquiry, gone, nil, &actions) }
         return
       }

@@ -119,15 +119,16 @@ extension ServerCore {
   func addTarget(
     insteadOf routed: ResponseContext.Target, _ bindings: BindingSet?, to context: ResponseContext
   ) {
-    let isPresent = isPresent(routed.hop, in: bindings, as: routed.identity)
-    let target = isPresent ? nil : successor(of: routed, context, bindings)
-    context.targets.append(target ?? routed)
+    let hasMoved = hasMoved(from: routed.hop, routed.identity, bindings)
+    context.targets.append(hasMoved ? successor(of: routed, context, bindings) ?? routed : routed)
   }
 
-  /// Whether one of the bindings with an identity is reached by a hop.
-  func isPresent(_ hop: NextHop, in bindings: BindingSet?, as identity: BindingIdentity) -> Bool {
-    let meant = bindings?.successors(of: identity, hashing: hashing) ?? []
-    return meant.contains { $0.flow.id == hop.flow || nextHop(of: $0)?.destination == hop.destination }
+  /// Whether the very binding that a token names is there, and is reached by another hop than the token's. One that is only like it may be older
+  /// than the dialog.
+  func hasMoved(from hop: NextHop, _ identity: BindingIdentity, _ bindings: BindingSet?) -> Bool {
+    let same = bindings?.bindings.filter { BindingIdentity($0, hashing: hashing) == identity } ?? []
+    return !same.isEmpty
+      && !same.contains { $0.flow.id == hop.flow || nextHop(of: $0)?.destination == hop.destination }
   }
 
   private func successor(

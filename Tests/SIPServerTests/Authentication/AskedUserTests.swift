@@ -11,6 +11,12 @@ struct AskedUserTests {
       $0.domains = $0.domains.map { .init(name: $0.name, aliases: $0.aliases, realm: $0.realm, asksForUsers: true) }
       change(&$0)
     }
+    let contact = RegistrationUpdate.ContactChange(
+      uri: Array("sip:all@h".utf8), duration: 1_000_000, isReachedByFlow: true)
+    _ = node.location.update(
+      RegistrationUpdate(
+        aor: Array("callee@example.test".utf8), operation: .change([contact]), callID: [1], cseq: 1,
+        flow: node.peer("callee").flow, maxContacts: 1, now: TestNode.start))
     return node
   }
 
@@ -18,11 +24,13 @@ struct AskedUserTests {
   private func attempt(
     _ node: TestNode, _ peer: TestNode.Peer, user: String = "alice", password: String = "secret"
   ) -> String {
-    node.send(node.request("MESSAGE", from: peer, user: user), from: peer)
+    let callee = "sip:callee@example.test"
+    node.send(node.request("MESSAGE", callee, from: peer, user: user), from: peer)
     let challenge = node.one(by: peer)
     let held = node.core.holdings.serverTransactions
-    let request = node.request("MESSAGE", from: peer, user: user)
+    let request = node.request("MESSAGE", callee, from: peer, user: user)
     node.send(AccessTests.proved(request, challenge, user: user, password: password), from: peer)
+    node.settle()
     node.settle()
     let answers = node.received(by: peer).map(TestNode.start)
     return answers.last ?? (node.core.holdings.serverTransactions > held ? "goes on" : "nothing")
@@ -151,6 +159,23 @@ struct AskedUserTests {
     node.settle()
     #expect(node.received(by: peer).isEmpty)
     node.expectNothingLeft()
+  }
+
+  @Test("a user's record is a text; another version is not read, a broken hash and unknown words are passed by")
+  func text() throws {
+    let md5 = String(repeating: "aB", count: 16)
+    let written = Array("1 MD5=\(md5) SHA-256=00 x y=z".utf8)
+    let read = UserRecord(written.span)
+    let record = try #require(read)
+    #expect(record[.md5] == [UInt8](repeating: 0xAB, count: 16) && record[.sha256] == nil)
+    var again: [UInt8] = []
+    record.append(to: &again)
+    #expect(String(decoding: again, as: UTF8.self) == "1 MD5=\(md5.lowercased())")
+    for other in ["", "2 MD5=\(md5)", "11", " 1"] {
+      let octets = Array(other.utf8)
+      let read = UserRecord(octets.span)
+      #expect(read == nil, "\(other)")
+    }
   }
 
   @Test("the cache holds so many users at most and answers for those that it holds")

@@ -11,8 +11,8 @@ extension Phone {
     fields.append(("To", request.toTag.isEmpty && status != 100 ? "\(to);tag=\(tag)" : to))
     if let target {
       fields.append(("Contact", "<\(target)>"))
-    } else if server.isInvite, let connection = current {
-      fields.append(("Contact", "<\(contact(connection))>"))
+    } else if server.isInvite {
+      fields.append(("Contact", "<\(contact(current ?? server.connection))>"))
     }
     let number = world.number()
     fields.append(("X-Answer", "\(number)"))

@@ -5,6 +5,8 @@ final class RequestRecord {
   let method: String
   let callID: String
   let branch: String
+  /// The tag of the other side, in a dialog.
+  let remoteTag: String
   /// Whom it is for.
   let callee: String
   let phone: Phone
@@ -33,6 +35,7 @@ final class RequestRecord {
     method = request.method
     callID = request.callID
     branch = request.branch
+    remoteTag = request.toTag
     callee = request.user("To")
     self.phone = phone
     self.connection = connection

@@ -22,6 +22,8 @@ package enum Sabotage: CaseIterable, Sendable {
   case dropCancels
   /// No ACK to a 2xx leaves.
   case dropAcks
+  /// No request in a dialog leaves but ACK.
+  case dropDialogs
   /// A message is repeated far too often.
   case flood
 }
@@ -54,6 +56,7 @@ struct Saboteur {
     case .misdirectCancel: return misdirected(packet, destination, "CANCEL")
     case .dropCancels: return packet.start.hasPrefix("CANCEL") ? [] : unchanged
     case .dropAcks: return packet.start.hasPrefix("ACK") && !packet.toTag.hasPrefix("apus") ? [] : unchanged
+    case .dropDialogs: return packet.isResponse || packet.method == "ACK" || packet.toTag.isEmpty ? unchanged : []
     case .flood: return once(isFinal) ? Array(repeating: (packet, destination), count: 60) : unchanged
     }
   }

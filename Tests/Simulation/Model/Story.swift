@@ -70,8 +70,15 @@ struct Story {
     case 2: if let connection = phone.current { world.end(connection, breakage()) }
     case 3: phone.register()
     case 4: phone.register(expires: 0)
-    default: world.server.locationReturns = world.now + world.random.milliseconds(100...15_000)
+    default: silence()
     }
+  }
+
+  /// The location service says nothing for a while.
+  private func silence() {
+    let end = world.now + world.random.milliseconds(100...15_000)
+    world.server.locationReturns = end
+    world.witness.silences.append(world.now..<end)
   }
 
   /// When a caller gives up.

@@ -9,6 +9,7 @@ extension Witness {
     for record in order {
       judgeFinals(record, end)
       for branch in record.branches { judgeBranch(branch, end) }
+      judgeDialog(record, end)
     }
     for (tag, acceptance) in acceptances { judgeAcceptance(tag, acceptance, end) }
   }
@@ -96,6 +97,49 @@ extension Witness {
     if !acknowledgedTags.contains(tag), acceptance.phone.dialogs.contains(where: { $0.localTag == tag }) {
       complain("\(name) was never acknowledged")
     }
+  }
+
+  // MARK: Dialogs
+
+  /// A request in a dialog reaches the other side: over the connection of the dialog, or, when that is gone, over the one that the same binding has now
+  /// (RFC 5626 §5.3).
+  private func judgeDialog(_ record: RequestRecord, _ end: Instant) {
+    guard record.dialog != nil, let reached = record.reachedServer, record.connection.brokenAt == nil,
+      let owner = owners[record.remoteTag],
+      let branch = acceptances.first(where: { [record.remoteTag, record.dialog?.localTag].contains($0.tag) })?.1.branch,
+      let arrived = branch.request.reachedServer
+    else { return }
+    let name = "\(record.phone.name)'s \(record.method) \(record.callID) at \(seconds(record.at)) in a dialog"
+    guard let brokenAt = owner.connection.brokenAt else {
+      if !record.branches.contains(where: { $0.connection === owner.connection }) {
+        complain("\(name) never reached \(owner.phone.name)")
+      }
+      return
+    }
+    // Who was registered when the INVITE came is found by instance or contact: its tokens name the binding.
+    let habits = owner.phone.habits
+    guard habits.hasInstance || habits.hasStableContact, brokenAt < reached,
+      brokenAt > arrived, isRegistered(owner.phone, over: owner.connection, from: arrived, to: arrived),
+      let present = registrations.last(where: { $0.phone === owner.phone && $0.at < reached })?.connection,
+      present.brokenAt == nil, isRegistered(owner.phone, over: present, from: reached, to: reached + Self.margin),
+      !silences.contains(where: { $0.upperBound > reached && $0.lowerBound < reached + Self.margin })
+    else { return }
+    count("recovered")
+    if !record.branches.contains(where: { $0.connection === present }) {
+      complain("\(name) never reached the new connection of \(owner.phone.name)")
+    }
+  }
+
+  /// Whether a phone was registered over a connection all the time between two instants.
+  private func isRegistered(_ phone: Phone, over connection: Connection, from start: Instant, to end: Instant) -> Bool {
+    guard let last = registrations.last(where: { $0.phone === phone && $0.at < start }) else { return false }
+    let isChanged = asked(phone, register: last.at, end)
+    return last.connection === connection && last.duration > 0 && last.at + .seconds(last.duration) > end && !isChanged
+  }
+
+  /// Whether a phone sent REGISTER between two instants: what then holds isn't known.
+  private func asked(_ phone: Phone, register start: Instant, _ end: Instant) -> Bool {
+    order.contains { $0.method == "REGISTER" && $0.phone === phone && $0.at > start && $0.at <= end }
   }
 
   private func seconds(_ instant: Instant) -> String {

@@ -12,11 +12,13 @@ final class Witness {
   private(set) var learnedTags: [String: Instant] = [:]
   /// Since when the server has doubted a connection.
   private(set) var suspicions: [ObjectIdentifier: Instant] = [:]
+  /// When the location service said nothing.
+  var silences: [Range<Instant>] = []
   private(set) var acknowledgedTags: Set<String> = []
   /// Since when a phone has been registered over a connection.
   private(set) var registrations: [(phone: Phone, connection: Connection, duration: Int, at: Instant)] = []
   /// Whose tag it is, and over which connection the dialog was made.
-  private(set) var owners: [String: (phone: Phone, connection: Connection)] = [:]
+  private(set) var owners: [String: (phone: Phone, connection: Connection, at: Instant)] = [:]
   private var answers: [Int: (callID: String, status: Int, tag: String)] = [:]
   private var copies: [[UInt8]: Int] = [:]
   private var receivedOfCall: [String: Int] = [:]
@@ -35,7 +37,7 @@ final class Witness {
     let record = RequestRecord(request, phone: phone, over: connection, in: dialog, at: now)
     requests[record.branch] = record
     order.append(record)
-    if dialog == nil { owners[request.fromTag] = (phone, connection) }
+    if dialog == nil { owners[request.fromTag] = (phone, connection, now) }
     count(dialog == nil ? record.method : "re-\(record.method)")
     return record
   }
@@ -51,7 +53,7 @@ final class Witness {
   func answered(_ response: Packet, _ number: Int, to server: AgentServerTransaction, by phone: Phone, at now: Instant)
   {
     answers[number] = (response.callID, response.status, response.toTag)
-    if owners[response.toTag] == nil { owners[response.toTag] = (phone, server.connection) }
+    if owners[response.toTag] == nil { owners[response.toTag] = (phone, server.connection, now) }
     guard response.method != "CANCEL", let branch = branches[response.branch] else { return }
     let status = response.status
     if status < 200 {
