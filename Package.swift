@@ -118,7 +118,7 @@ let package = Package(
     tests("ReactorTests", ["Structures", "Reactor", "CLinux"]),
     tests("TLSEngineTests", ["Structures", "TLSEngine"]),
     tests("TransportTests", ["Structures", "SIPMessage", "Reactor", "TLSEngine", "Transport"]),
-    tests("RedisLocationTests", ["Structures", "SIPServer", "Reactor", "TLSEngine", "RedisLocation"]),
+    tests("RedisLocationTests", ["Structures", "SIPServer", "Reactor", "TLSEngine", "CLinux", "RedisLocation"]),
     tests(
       "WorkerTests",
       [

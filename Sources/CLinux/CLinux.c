@@ -125,6 +125,15 @@ int clinux_shared_memory(const char *name, int64_t size) {
   return error;
 }
 
+int clinux_map_shared(int descriptor, size_t length, void **address) {
+  void *start = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
+  if (start == MAP_FAILED) return -errno;
+  *address = start;
+  return 0;
+}
+
+void clinux_unmap(void *address, size_t length) { munmap(address, length); }
+
 int clinux_sealed_memory(const char *name, const void *octets, size_t length) {
   int descriptor = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
   if (descriptor < 0) return -errno;

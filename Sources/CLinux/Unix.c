@@ -29,3 +29,18 @@ int clinux_unix_listen(const char *path, int type, unsigned mode, int backlog) {
   close(descriptor);
   return error;
 }
+
+int clinux_unix_connect(const char *path, int type) {
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  if (strlen(path) >= sizeof address.sun_path) return -ENAMETOOLONG;
+  strcpy(address.sun_path, path);
+  int descriptor = socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (descriptor < 0) return -errno;
+  int result;
+  do result = connect(descriptor, (struct sockaddr *)&address, sizeof address);
+  while (result < 0 && errno == EINTR);
+  if (result == 0) return descriptor;
+  int error = -errno;
+  close(descriptor);
+  return error;
+}

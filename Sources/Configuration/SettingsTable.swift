@@ -298,16 +298,16 @@ public enum SettingsTable {
   private static let bounds: [Setting] = [
     Setting(
       "limits.connections", .count(1...10_000_000), default: .written("100000"), reload: .live,
-      "Stream connections of one worker. Further ones are closed at once."),
+      "Stream connections of the node, all workers together. Further ones are closed at once."),
     Setting(
       "limits.connections_per_address", .count(1...10_000_000), default: .written("1024"), reload: .live,
-      "Stream connections of one worker from one address."),
+      "Stream connections of the node from one address, all workers together; an IPv6 address counts with its /64."),
     Setting(
       "limits.handshakes", .count(1...100_000), default: .written("512"), reload: .live,
       "TLS handshakes under way in one worker."),
     Setting(
       "limits.handshakes_per_address", .count(1...100_000), default: .written("64"), reload: .live,
-      "TLS handshakes under way in one worker with one address."),
+      "TLS handshakes under way with one address, all workers of the node together."),
     Setting(
       "limits.message_size", .size(1_300...65_535), default: .written("65535"), reload: .newWorkers,
       "Bytes of one message. A longer one is answered with 513 and its connection is closed."),

@@ -36,6 +36,9 @@ public enum System {
     return Int(limit)
   }
 
+  /// The id of this process.
+  public static var processID: Int32 { clinux_process_id() }
+
   /// How many processors this process may run on; at least 1.
   public static var processorCount: Int { Int(clinux_processor_count()) }
 

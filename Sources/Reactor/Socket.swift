@@ -65,6 +65,11 @@ public enum Socket {
     return Descriptor(owning: try SystemError.check("connect", clinux_connect(&system, &bound)))
   }
 
+  /// A stream socket connected to the Unix socket at a path of at most 107 octets. When the listener takes no more connections for now, it throws EAGAIN.
+  public static func connect(toPath path: String) throws(SystemError) -> Descriptor {
+    Descriptor(owning: try SystemError.check("connect", clinux_unix_connect(path, clinux_stream)))
+  }
+
   /// Takes the error that is pending at the socket (SO_ERROR); nil when there is none.
   public static func pendingError(_ descriptor: Int32) -> SystemError? {
     let result = clinux_socket_error(descriptor)

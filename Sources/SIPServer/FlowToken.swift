@@ -34,6 +34,8 @@ struct FlowToken {
   let callCheck: UInt32
   /// Whose flow it was; without the address of record unless it was asked for.
   let owner: Owner
+  /// Where the address of record begins in what was opened.
+  private let recordStart: Int
   /// Whether it stood in a Path: then whoever knows it may send requests outside of dialogs (RFC 3327 §5.1).
   let isPath: Bool
 
@@ -98,9 +100,20 @@ struct FlowToken {
     hop = flow.map { NextHop(destination: .flow($0), transport: transport, listener: listener) }
     isPath = octets[4] >> 4 == 1
     callCheck = octets[0] > 1 && flow == nil ? UInt32(truncatingIfNeeded: octets.bigEndian(5, 4)) : 0
+    recordStart = end
     var aor: [UInt8] = []
     if withRecord { aor.append(octets.extracting(end..<octets.count)) }
     owner = Owner(aor: aor, identity: identity)
+  }
+
+  /// Appends the address of record of a token; nothing when it isn't ours or has none.
+  static func appendRecord(
+    _ text: Span<UInt8>, hashing: any Hashing, scratch: inout [UInt8], to output: inout [UInt8]
+  ) {
+    // What was opened is left in the scratch.
+    guard let token = FlowToken(text, hashing: hashing, scratch: &scratch) else { return }
+    let octets = scratch.span
+    if token.recordStart < octets.count { output.append(octets.extracting(token.recordStart..<octets.count)) }
   }
 
   private static func readFlow(_ octets: Span<UInt8>, _ listener: UInt16) -> (FlowID?, Int)? {

@@ -3,7 +3,7 @@ import Structures
 
 /// What the core orders in answer to one input. The caller owns one, empties it before each input and carries everything out afterwards.
 public struct ServerActions {
-  /// A question to the location service. Each but ``remove`` is answered later, by an input that names the query.
+  /// A question to the location service. Each but ``remove(aor:flow:)`` and ``noteClaim(key:)`` is answered later, by an input that names the query.
   public enum Question {
     /// Which contacts has the address of record that lies in ``ServerActions/keys``?
     case lookup(query: UInt64, key: Range<Int>)
@@ -11,13 +11,23 @@ public struct ServerActions {
     case update(query: UInt64, RegistrationUpdate)
     /// Remove the contacts that were registered over a flow, if they still are that flow's.
     case remove(aor: [UInt8], flow: FlowID)
+    /// Does the nonce whose name lies in ``ServerActions/keys`` belong to nobody yet? From now on it belongs to who asked, and every other claim is
+    /// refused for ``ServerActions/claimLifetime``. The name is of letters, digits, hyphens and underscores.
+    case claim(query: UInt64, key: Range<Int>)
+    /// The same without an answer: it was used where it was given out.
+    case noteClaim(key: Range<Int>)
+    /// What is kept of the user whose name, `user@domain`, lies in ``ServerActions/keys``?
+    case user(query: UInt64, key: Range<Int>)
   }
+
+  /// How long a claim has to be known: longer than a nonce may wait for its first use, even by clocks that differ.
+  public static let claimLifetime = Duration.seconds(120)
 
   /// Messages to send.
   public var outbox = Outbox()
   /// Questions to ask.
   public var questions: [Question] = []
-  /// Octets of the keys of lookups.
+  /// Octets of the keys of questions.
   public var keys: [UInt8] = []
   /// Connections that must bring something at least so often from now on, else they are closed; zero: no more (RFC 5626 §4.4).
   public var supervisions: [(flow: StreamFlow, limit: Duration)] = []

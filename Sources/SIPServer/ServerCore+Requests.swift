@@ -26,6 +26,8 @@ extension ServerCore {
     var hasForeignRoute = false
     /// `user@domain` of the user that proved who he is; empty when nobody did.
     var authenticated: [UInt8] = []
+    /// What was asked of its sender already.
+    var asked: ParkedRequest.Asked = []
   }
 
   func receivedRequest(_ message: Message, _ flow: Flow, _ now: Instant, _ actions: inout ServerActions) {
@@ -47,13 +49,18 @@ extension ServerCore {
       switch message.method {
       case .ack: receivedAck(inquiry, now, &actions)
       case .cancel: receivedCancel(inquiry, now, &actions)
-      default: receivedNew(&inquiry, now, &actions)
+      default:
+        if isParked(message, via, as: message.method) {
+          transactions.pool.put(message)
+          return
+        }
+        receivedNew(&inquiry, now, &actions)
       }
     }
   }
 
   /// A request that no transaction knows: checks in the order of RFC 3261 §16.3, then who sent it, then where it goes.
-  private func receivedNew(_ inquiry: inout Inquiry, _ now: Instant, _ actions: inout ServerActions) {
+  func receivedNew(_ inquiry: inout Inquiry, _ now: Instant, _ actions: inout ServerActions) {
     guard transactions.serverCount < settings.maxTransactions else {
       statistics.overloaded &+= 1
       refuse(inquiry, 503, "Too Many Transactions", &actions)
@@ -92,7 +99,7 @@ extension ServerCore {
     }
     let isRegister = isForServer && inquiry.message.method == .register
     if isRegister, refusesRegister(inquiry, &actions) { return }
-    guard authorize(&inquiry, isRegister: isRegister, &actions) else { return }
+    guard authorize(&inquiry, isRegister: isRegister, now, &actions) else { return }
     if isRegister {
       receivedRegister(inquiry, now, &actions)
     } else if isForServer {
@@ -134,7 +141,9 @@ extension ServerCore {
 
   /// Challenges requests whose From is in one of our domains, and REGISTER; others are accepted only towards our domains. Peers that we trust have done
   /// that already (RFC 3325 §5). Returns false when the request was answered.
-  private func authorize(_ inquiry: inout Inquiry, isRegister: Bool, _ actions: inout ServerActions) -> Bool {
+  private func authorize(
+    _ inquiry: inout Inquiry, isRegister: Bool, _ now: Instant, _ actions: inout ServerActions
+  ) -> Bool {
     let message = inquiry.message
     let bytes = message.bytes
     let text = bytes.span
@@ -161,17 +170,20 @@ extension ServerCore {
       return true
     }
     guard settings.authenticationRequired else { return true }
-    return authenticate(&inquiry, claim, from.uri, isRegister, &actions)
+    return authenticate(&inquiry, claim, from.uri, isRegister, now, &actions)
   }
 
   private func authenticate(
-    _ inquiry: inout Inquiry, _ claim: Claim, _ from: SIPURI, _ isRegister: Bool, _ actions: inout ServerActions
+    _ inquiry: inout Inquiry, _ claim: Claim, _ from: SIPURI, _ isRegister: Bool, _ now: Instant,
+    _ actions: inout ServerActions
   ) -> Bool {
     let verdict = authenticator.check(
       inquiry.message, header: isRegister ? .authorization : .proxyAuthorization, domain: claim.domain.name.span,
-      realm: claim.domain.realm.span, users: users, flow: inquiry.flow.id, now: unixSeconds)
+      realm: claim.domain.realm.span, users: directory(of: claim.domain), flow: inquiry.flow.id,
+      mayClaim: !inquiry.asked.contains(.claim), now: unixSeconds)
     switch verdict {
     case .accepted:
+      if authenticator.isFirstUse { noteClaim(&actions) }
       guard isHimself(inquiry, claim.domain, from, isRegister: isRegister) else {
         refuse(inquiry, 403, "User Is Not Who From Says", &actions)
         return false
@@ -182,6 +194,10 @@ extension ServerCore {
       return true
     case .missing, .refused: challenge(inquiry, claim, isRegister, isStale: false, &actions)
     case .stale: challenge(inquiry, claim, isRegister, isStale: true, &actions)
+    case .needsUser: askForSender(inquiry, claim.domain, now, &actions)
+    case .unavailable: refuseForNow(inquiry, &actions)
+    case .needsClaim: claimNonce(inquiry, isUnderWay: false, now, &actions)
+    case .awaitsClaim: claimNonce(inquiry, isUnderWay: true, now, &actions)
     }
     return false
   }
@@ -196,10 +212,11 @@ extension ServerCore {
     let bytes = inquiry.message.bytes
     if let user = claim.uri?.user { bytes.span.appendUnescaped(user, to: &scratch) } else { scratch += claim.user }
     let user = scratch
-    let offered = authenticator.offered(to: user.span, domain: claim.domain.name.span, users: users)
+    let offered = authenticator.offered(
+      to: user.span, domain: claim.domain.name.span, users: directory(of: claim.domain))
     authenticator.appendChallenge(
       isRegister ? .wwwAuthenticate : .proxyAuthenticate, realm: claim.domain.realm.span, algorithms: offered,
-      stale: isStale, now: unixSeconds, to: &actions.outbox.octets)
+      stale: isStale, flow: inquiry.flow.id, now: unixSeconds, to: &actions.outbox.octets)
     finish(inquiry, from: start, status, &actions)
   }
 
@@ -208,7 +225,7 @@ extension ServerCore {
   /// RFC 3261 §9.2, §16.10
   private func receivedCancel(_ inquiry: Inquiry, _ now: Instant, _ actions: inout ServerActions) {
     guard let invite = transactions.target(ofCancel: inquiry.message, via: inquiry.via) else {
-      refuse(inquiry, 481, &actions)
+      if !cancelParked(inquiry, now, &actions) { refuse(inquiry, 481, &actions) }
       return
     }
     let start = begin(200, "OK", inquiry, &actions)

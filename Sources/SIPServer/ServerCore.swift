@@ -12,6 +12,8 @@ public final class ServerCore {
   let settings: ServerSettings
   let hashing: any Hashing
   let users: any UserDirectory
+  /// The users of domains that ask for them.
+  let userCache: UserCache
   let authenticator: Authenticator
   let transactions: TransactionLayer
   var contexts = SlotTable<ResponseContext>()
@@ -23,6 +25,8 @@ public final class ServerCore {
   var registering: [FlowID: [SlotHandle]] = [:]
   /// How many ACKs wait for the location service.
   var waitingAcks = 0
+  /// Requests whose senders are being asked for.
+  var parking = Parking()
   /// What is registered over flows of this worker.
   public let owned: OwnedBindings
   /// When which of them is kept alive.
@@ -61,6 +65,14 @@ public final class ServerCore {
     case registration(server: SlotHandle, RegistrationUpdate)
     /// The outcome of a REGISTER whose connection has closed meanwhile.
     case orphan(RegistrationUpdate)
+    /// The sender of a request.
+    case sender(ParkedRequest)
+    /// Whether a nonce belongs to who used it.
+    case claim(ParkedRequest)
+    /// The same, asked for another request.
+    case sameClaim(ParkedRequest)
+    /// Whether there is the user that a request is for, which found no contact.
+    case existence(context: SlotHandle, BindingSet?)
   }
 
   /// A server without users' requests yet. `identity` gives node, slot and generation for branches.
@@ -72,8 +84,10 @@ public final class ServerCore {
     self.hashing = hashing
     self.users = users
     self.unixSeconds = unixSeconds
+    userCache = UserCache(offers: users, capacity: settings.maxCachedUsers, now: unixSeconds)
     authenticator = Authenticator(
-      hashing: hashing, algorithms: settings.algorithms, nonceLifetime: settings.nonceLifetime.components.seconds,
+      hashing: hashing, identity: identity, algorithms: settings.algorithms,
+      nonceLifetime: settings.nonceLifetime.components.seconds,
       now: unixSeconds)
     transactions = TransactionLayer(
       identity: identity, settings: settings.timers, hashing: hashing, start: start)
@@ -131,7 +145,8 @@ public final class ServerCore {
     case .redirected(let handle, let q): foundRedirected(handle, q, bindings, now, &actions)
     case .ack(let message, let flow): forwardAck(message, to: bindings, from: flow, now, &actions)
     case .sentAck(let message, _): transactions.pool.put(message)
-    case .registration, .orphan, nil: break
+    case .sender(let parked), .claim(let parked), .sameClaim(let parked): discard(parked)
+    case .registration, .orphan, .existence, nil: break
     }
     endInput(now, &actions)
   }
@@ -144,7 +159,8 @@ public final class ServerCore {
     case .registration(let server, let update): finishRegistration(server, update, outcome, now, &actions)
     case .orphan(let update): actions.questions.append(.remove(aor: update.aor, flow: update.flow.id))
     case .sentAck(let message, _): transactions.pool.put(message)
-    case .targets, .successor, .redirected, .ack, nil: break
+    case .sender(let parked), .claim(let parked), .sameClaim(let parked): discard(parked)
+    case .targets, .successor, .redirected, .ack, .existence, nil: break
     }
     endInput(now, &actions)
   }
@@ -157,7 +173,7 @@ public final class ServerCore {
     orphanRegistrations(over: .stream(flow))
     trustedConnections.remove(flow)
     authenticator.flowClosed(.stream(flow))
-    if transactions.serverCount > 0 { closedConnections.insert(flow.connection) }
+    if transactions.serverCount > 0 || !parking.isEmpty { closedConnections.insert(flow.connection) }
     suspects.remove(.stream(flow))
     transactions.connectionClosed(flow, at: now, outbox: &actions.outbox)
     endInput(now, &actions)
@@ -205,6 +221,7 @@ public final class ServerCore {
   /// Forgets nonces that nobody can use any more and bindings that have ended; to be called every second or so.
   public func removeExpired() {
     owned.removeExpired(unixSeconds)
+    userCache.removeExpired(unixSeconds)
     authenticator.removeExpired(unixSeconds)
   }
 
@@ -229,12 +246,15 @@ public final class ServerCore {
   }
 
   /// What the server holds, to see that nothing is left behind.
-  public var holdings: Holdings {
+  public var holdings: Holdings { holdings(countingFlows: true) }
+
+  /// The same; without the ``Holdings/connections``, for which all flows are looked at, it costs next to nothing.
+  public func holdings(countingFlows: Bool) -> Holdings {
     Holdings(
       clientTransactions: transactions.clientCount, serverTransactions: transactions.serverCount,
       contexts: contexts.count, timers: transactions.timerCount + contextTimers.count + queryTimers.count,
-      queries: queries.count,
-      messages: transactions.pool.outstanding, connections: owned.streamCount, registers: registersUnderWay.count,
+      queries: queries.count, messages: transactions.pool.outstanding,
+      connections: countingFlows ? owned.streamCount : 0, registers: registersUnderWay.count,
       strayResponses: transactions.strayResponses)
   }
 
@@ -273,10 +293,14 @@ public final class ServerCore {
       completeIfDone(context, now, &actions)
     case .successor(let handle, let branch): foundSuccessors(handle, branch, nil, now, &actions)
     case .redirected(let handle, let q): foundRedirected(handle, q, nil, now, &actions)
-    case .ack(let message, _): drop(message)
+    case .ack(let message, let flow): forwardAck(message, to: nil, from: flow, now, &actions)
     case .sentAck(let message, _): transactions.pool.put(message)
     case .registration(let server, let update): finishRegistration(server, update, .unavailable, now, &actions)
     case .orphan: break
+    case .sender(let parked): foundSender(of: parked, .unavailable, now, &actions)
+    case .claim(let parked): claimAnswered(parked, .unavailable, now, &actions)
+    case .sameClaim(let parked): resume(parked, now, &actions)
+    case .existence(let handle, let bindings): existenceKnown(handle, bindings, now, &actions)
     }
   }
 

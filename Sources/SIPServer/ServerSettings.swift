@@ -12,12 +12,15 @@ public struct ServerSettings: Sendable {
     public let aliases: [[UInt8]]
     /// The realm of its challenges.
     public let realm: [UInt8]
+    /// Whether its users are asked for by ``ServerActions/Question/user(query:key:)`` instead of the directory.
+    public let asksForUsers: Bool
 
     /// A domain.
-    public init(name: [UInt8], aliases: [[UInt8]], realm: [UInt8]) {
+    public init(name: [UInt8], aliases: [[UInt8]], realm: [UInt8], asksForUsers: Bool = false) {
       self.name = name
       self.aliases = aliases
       self.realm = realm
+      self.asksForUsers = asksForUsers
     }
   }
 
@@ -79,6 +82,12 @@ public struct ServerSettings: Sendable {
   public var algorithms: AlgorithmList = [.md5, .sha256]
   /// How long a nonce is good.
   public var nonceLifetime = Duration.seconds(300)
+  /// Users that were asked for and are remembered at most.
+  public var maxCachedUsers = 100_000
+  /// Requests that wait at most for what is asked of their senders.
+  public var maxParked = 4_096
+  /// Octets of these requests at most.
+  public var maxParkedOctets = 8_388_608
   /// Server transactions at once; beyond it new requests are answered with 503.
   public var maxTransactions = 100_000
   /// Bindings over flows of this worker that are known to it at most.

@@ -43,6 +43,11 @@ extension TransactionLayer {
     match(cancel, via, as: .invite)
   }
 
+  /// What a request, its copies and, with the method of the request, its CANCEL have in common; another in each process.
+  public func hash(of request: Message, via: Via, as method: Method) -> UInt64 {
+    TransactionHash.ofRequest(request, via, as: method, scratch: &scratch)
+  }
+
   /// Makes the server transaction of a new request, which it keeps.
   public func startServer(
     _ request: Message, via: Via, from source: Flow, respondingTo destination: Destination, at now: Instant

@@ -19,9 +19,6 @@ public final class NodeSupervisor {
     public static let usage: Int32 = 2
   }
 
-  /// The size of a slot's statistics page in bytes.
-  private static let pageSize = 256 << 10
-
   private let path: String
   private let executable: String
   private var logger: Logger
@@ -30,8 +27,7 @@ public final class NodeSupervisor {
   private let epoch: UInt64
   private let listeners: ListenerSockets
   private let links: LinkListeners
-  /// The memory of the statistics pages: one stretch of ``pageSize`` bytes for each slot.
-  private let pages: Descriptor
+  private let statistics: NodeStatistics
   private var machine: SupervisorMachine
   private var actions: [SupervisorMachine.Action] = []
   private var workers: [Int: WorkerProcess] = [:]
@@ -75,14 +71,8 @@ public final class NodeSupervisor {
     let slots = file.configuration.workers
     listeners = try ListenerSockets(file.configuration.listen, slots: slots)
     links = try LinkListeners(stateDirectory: file.configuration.stateDirectory, slots: slots)
-    pages = try Self.makePages(slots: slots)
+    statistics = try NodeStatistics(slots: slots)
     machine = SupervisorMachine(slots: slots)
-  }
-
-  private static func makePages(slots: Int) throws(SystemError) -> Descriptor {
-    let result = clinux_shared_memory("apus-pages", Int64(slots * pageSize))
-    if result < 0 { throw SystemError("memfd_create", code: -result) }
-    return Descriptor(owning: result)
   }
 
   private func run() throws -> Int32 {
@@ -122,6 +112,7 @@ public final class NodeSupervisor {
     for worker in workers.values.sorted(by: { $0.slot < $1.slot }) {
       guard let end = worker.reap() else { continue }
       workers[worker.slot] = nil
+      statistics.ended(slot: worker.slot)
       machine.ended(end, slot: worker.slot, generation: worker.generation, System.monotonicNow, into: &actions)
     }
   }
@@ -187,7 +178,7 @@ public final class NodeSupervisor {
   private func belongings(of slot: Int) -> WorkerProcess.Belongings {
     WorkerProcess.Belongings(
       epoch: epoch, slots: listeners.slots.count, bundle: file.bundle, listeners: listeners.slots[slot],
-      link: links.numbers[slot], linkDirectory: links.directory, page: pages.number, redis: "")
+      link: links.numbers[slot], linkDirectory: links.directory, page: statistics.memory.number, redis: "")
   }
 
   private func announceReady() {

@@ -8,6 +8,11 @@ struct AddressTable {
   }
 
   private var uses: [IPAddress: Use] = [:]
+  /// The other workers of the node; nil when there are none.
+  private let node: NodeCounts?
+
+  /// An empty table; what is put into it counts for the node.
+  init(node: NodeCounts? = nil) { self.node = node }
 
   /// Addresses with any connection.
   var count: Int { uses.count }
@@ -17,22 +22,34 @@ struct AddressTable {
     address.family == .v4 ? address : IPAddress(v6: address.high, 0)
   }
 
-  func connections(_ key: IPAddress) -> Int { uses[key]?.connections ?? 0 }
-
-  func handshakes(_ key: IPAddress) -> Int { uses[key]?.handshakes ?? 0 }
+  /// Connections and handshakes of an address, those of the other workers of the node included.
+  func use(_ key: IPAddress) -> (connections: Int, handshakes: Int) {
+    let own = uses[key] ?? Use()
+    guard let others = node?.others(key) else { return (own.connections, own.handshakes) }
+    return (own.connections + others.connections, own.handshakes + others.handshakes)
+  }
 
   mutating func add(_ key: IPAddress, isHandshake: Bool) {
-    uses[key, default: Use()].connections += 1
-    if isHandshake { uses[key, default: Use()].handshakes += 1 }
+    change(key) {
+      $0.connections += 1
+      if isHandshake { $0.handshakes += 1 }
+    }
   }
 
   mutating func endHandshake(_ key: IPAddress) {
-    uses[key]?.handshakes -= 1
+    guard uses[key] != nil else { return }
+    change(key) { $0.handshakes -= 1 }
   }
 
   mutating func remove(_ key: IPAddress) {
-    guard var use = uses[key] else { return }
-    use.connections -= 1
+    guard uses[key] != nil else { return }
+    change(key) { $0.connections -= 1 }
+  }
+
+  private mutating func change(_ key: IPAddress, _ body: (inout Use) -> Void) {
+    var use = uses[key] ?? Use()
+    body(&use)
     uses[key] = use.connections == 0 ? nil : use
+    node?.tell(key, connections: use.connections, handshakes: use.handshakes)
   }
 }

@@ -8,10 +8,11 @@ extension TransportLayer {
   func admit(_ descriptor: consuming Descriptor, from remote: SocketAddress, at listener: StreamListener) {
     let key = AddressTable.key(remote.address)
     let isTLS = listener.context != nil
-    let hasRoom = counters.connections < settings.maximumConnections
+    let hasRoom = counters.connections + (node?.othersStreams ?? 0) < settings.maximumConnections
+    let use = addresses.use(key)
     let addressHasRoom =
-      addresses.connections(key) < settings.maximumConnectionsPerAddress
-      && (!isTLS || addresses.handshakes(key) < settings.maximumHandshakesPerAddress)
+      use.connections < settings.maximumConnectionsPerAddress
+      && (!isTLS || use.handshakes < settings.maximumHandshakesPerAddress)
     guard hasRoom, addressHasRoom, let local = try? Socket.localAddress(descriptor.number) else {
       if !hasRoom { counters.refusedConnections += 1 } else if !addressHasRoom { counters.refusedByAddress += 1 }
       return Socket.setAbortiveClose(descriptor.number)
@@ -60,7 +61,7 @@ extension TransportLayer {
 
   private func begin(_ connection: Connection) {
     connections[connection.id] = connection
-    counters.connections = connections.count
+    countConnections()
     do {
       try connection.start()
     } catch {
@@ -101,12 +102,17 @@ extension TransportLayer {
   func forget(_ connection: Connection) {
     endHandshake(connection)
     connections[connection.id] = nil
-    counters.connections = connections.count
+    countConnections()
     if let key = connection.key {
       if outgoing[key] === connection { outgoing[key] = nil }
     } else {
       addresses.remove(AddressTable.key(connection.flow.remote.address))
       counters.addresses = addresses.count
     }
+  }
+
+  private func countConnections() {
+    counters.connections = connections.count
+    node?.tell(streams: connections.count)
   }
 }

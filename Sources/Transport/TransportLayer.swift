@@ -30,7 +30,9 @@ public final class TransportLayer {
 
   var connections: [UInt64: Connection] = [:]
   var outgoing: [Connection.Key: Connection] = [:]
-  var addresses = AddressTable()
+  var addresses: AddressTable
+  /// The other workers of the node; nil when there are none.
+  let node: NodeCounts?
   /// Handshakes with accepted connections by their start, with some that are over already.
   var handshakes: [(connection: UInt64, start: Instant)] = []
   var streamListeners: [StreamListener] = []
@@ -44,12 +46,14 @@ public final class TransportLayer {
   private var handshakeTurn: UInt64 = 0
   private var handshakeWork = Duration.zero
 
-  /// A transport without listeners. Create it before anything else that hooks into the loop's turns.
+  /// A transport without listeners, whose limits hold for the whole `node`. Create it before anything else that hooks into the loop's turns.
   public init(
     loop: EventLoop, identity: TransportIdentity, settings: TransportSettings,
-    delegate: (any TransportDelegate)? = nil
+    node: NodeCounts? = nil, delegate: (any TransportDelegate)? = nil
   ) {
     self.loop = loop
+    self.node = node
+    addresses = AddressTable(node: node)
     self.identity = identity
     self.settings = settings
     self.delegate = delegate

@@ -39,15 +39,15 @@ public struct TransportSettings: Sendable {
   /// For the peer to close after we sent our last octet: else what it still sends would reset the connection and take
   /// our answer with it.
   public var drainTime = Duration.seconds(2)
-  /// Stream connections in total.
+  /// Stream connections of the node.
   public var maximumConnections = 100_000
-  /// Accepted connections of one address; an IPv6 address counts with its whole /64.
+  /// Accepted connections of the node from one address; an IPv6 address counts with its whole /64.
   public var maximumConnectionsPerAddress = 1_024
   /// TLS handshakes with accepted connections under way; further ones wait in the kernel for a place.
   public var maximumHandshakes = 512
   /// How long a handshake may take when there are so many: the oldest that has taken longer makes room for a new one.
   public var handshakeGrace = Duration.seconds(2)
-  /// TLS handshakes under way with one address (IPv6: /64).
+  /// TLS handshakes of the node under way with one address (IPv6: /64).
   public var maximumHandshakesPerAddress = 64
   /// Handshake work in one turn of the loop; at least one step is done.
   public var handshakeBudget = Duration.milliseconds(1)

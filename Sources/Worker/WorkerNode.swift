@@ -21,6 +21,7 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
   /// The channel to the supervisor, for what is to be told to it; none in tests.
   weak var control: ControlChannel?
   let location: any LocationService
+  private var counters: WorkerCounters?
   private var connectionLog: ConnectionLog
   private var timer: DeadlineID?
   private var actions = ServerActions()
@@ -47,14 +48,21 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
       hashing: hashing, users: Users(configuration), start: loop.now, unixSeconds: unixSeconds)
     location = InMemoryLocationService(unixSeconds: unixSeconds, maximum: configuration.limits.bindings)
     connectionLog = ConnectionLog(log, start: loop.now)
+    let pages = try Self.pages(arguments)
     transport = TransportLayer(
       loop: loop,
       identity: TransportIdentity(
         node: node, slot: arguments.slot, epoch: arguments.epoch, generation: arguments.generation),
-      settings: TransportSettings(configuration))
+      settings: TransportSettings(configuration),
+      node: pages.map { NodeCounts(pages: $0, slot: Int(arguments.slot), hashing: hashing) })
     transport.delegate = self
     timer = loop.addDeadline(self)
     loop.addHook(.decide) { [unowned self] in self.decide() }
+    counters = pages.map { pages in
+      WorkerCounters(
+        pages: pages, slot: Int(arguments.slot), generation: arguments.generation, loop: loop
+      ) { [unowned self] in self.readings }
+    }
   }
 
   /// Does what the supervisor wants. A drain stops accepting and ends the worker when no request waits for its answer any
@@ -92,6 +100,8 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
         switch answer {
         case .bindings(let query, let bindings): core.located(query, bindings, at: now, actions: &actions)
         case .outcome(let query, let outcome): core.registered(query, outcome, at: now, actions: &actions)
+        case .claim(let query, let outcome): core.claimed(query, outcome, at: now, actions: &actions)
+        case .user(let query, let answer): core.userFound(query, answer, at: now, actions: &actions)
         }
         carryOut()
       }
@@ -107,6 +117,7 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
         carryOut()
       }
     }
+    counters?.turn()
     guard let timer else { return }
     loop.schedule(timer, at: min(core.nextDeadline ?? .distantFuture, nextSweep))
   }

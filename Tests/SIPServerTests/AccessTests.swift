@@ -10,13 +10,15 @@ struct AccessTests {
 
   /// A request with the credentials that its challenge asks for.
   static func proved(
-    _ request: String, _ challenge: String, user: String = "alice", password: String = "secret"
+    _ request: String, _ challenge: String, user: String = "alice", password: String = "secret", count: Int = 1
   ) -> String {
     let isProxy = TestNode.start(challenge).contains("407")
     let offer = TestNode.header(isProxy ? "Proxy-Authenticate" : "WWW-Authenticate", challenge)
     let words = TestNode.start(TestNode.wire(request)).split(separator: " ").map(String.init)
+    let digits = String(count, radix: 16)
     let client = DigestClient(
-      user: user, password: password, algorithm: .md5, uri: words[1], method: words[0])
+      user: user, password: password, algorithm: .md5, uri: words[1], method: words[0],
+      nonceCount: String(repeating: "0", count: 8 - digits.count) + digits)
     let nonce = offer.firstMatch(of: /nonce="([^"]*)"/).map { String($0.output.1) } ?? ""
     let header = isProxy ? "Proxy-Authorization" : "Authorization"
     return request.replacing("\nMax-Forwards", with: "\n\(header): \(client.credentials(nonce))\nMax-Forwards")

@@ -67,8 +67,9 @@ struct BoundTests {
     let flow = LocationSamples.stream(1).id
     var refused = 0
     for index in 0..<count {
-      let isTaken = table.use(Nonce(issued: 0, word: UInt64(index)), flow: flow, count: 1, now: 0)
-      if !isTaken { refused += 1 }
+      let issuer = NonceIssuer(node: 7, slot: 0, generation: 1)
+      let nonce = Nonce(issued: 0, word: UInt64(index), issuer: issuer, flowCheck: 0)
+      if table.use(nonce, flow: flow, count: 1, isSole: true, mayClaim: true, now: 0) != .first { refused += 1 }
     }
     #expect(refused == 0)
     #expect(table.count == count)

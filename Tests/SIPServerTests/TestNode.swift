@@ -23,7 +23,15 @@ final class TestNode {
   /// Whether requests from our domain have to prove who sent them.
   let isChallenging: Bool
   let users: TestUsers
+  /// Which worker it is.
+  let slot: UInt16
   var location = InMemoryLocation(now: TestNode.start)
+  /// Which nonces are claimed; several nodes may share it.
+  var claims = InMemoryClaims()
+  /// How often a claim, the note of one and a user were asked for.
+  private(set) var asked = (claims: 0, notes: 0, users: 0)
+  /// What is answered about claims and users instead of what is so; nil: nothing.
+  var isKeeperAway = false
   var actions = ServerActions()
   private(set) var now = Instant(nanoseconds: 1_000_000_000)
   private var questions: [Question] = []
@@ -48,11 +56,12 @@ final class TestNode {
   static let start: Int64 = 1_790_000_000
 
   init(
-    seed: UInt64 = 1, number: UInt32 = 7, users: TestUsers = TestUsers(), hashing: any Hashing = TestHashing(),
-    _ change: (inout ServerSettings) -> Void = { _ in }
+    seed: UInt64 = 1, number: UInt32 = 7, slot: UInt16 = 0, users: TestUsers = TestUsers(),
+    hashing: any Hashing = TestHashing(), _ change: (inout ServerSettings) -> Void = { _ in }
   ) {
     random = SplitMix(seed: seed)
     self.users = users
+    self.slot = slot
     let listeners = [
       Self.listener(.tls, "192.0.2.1:5061"), Self.listener(.tcp, "192.0.2.1:5060"),
       Self.listener(.udp, "192.0.2.1:5060"),
@@ -69,7 +78,7 @@ final class TestNode {
     isChallenging = settings.authenticationRequired
     core = ServerCore(
       settings: settings,
-      identity: Branch(node: number, slot: 0, generation: 1, transaction: SlotHandle(index: 0, generation: 0)),
+      identity: Branch(node: number, slot: slot, generation: 1, transaction: SlotHandle(index: 0, generation: 0)),
       hashing: hashing, users: users, start: now, unixSeconds: Self.start + 1)
   }
 
@@ -92,7 +101,7 @@ final class TestNode {
     let id: FlowID =
       transport == .udp
       ? .datagram(DatagramFlow(node: 7, listener: listener, remote: remote))
-      : .stream(StreamFlow(node: 7, slot: 0, epoch: 99, connection: 1 << 48 | connections))
+      : .stream(StreamFlow(node: 7, slot: slot, epoch: 99, connection: 1 << 48 | connections))
     if transport == .udp { datagramPeers[remote] = id }
     let local = SocketAddress(IPAddress(v4: 0xC000_0201), port: transport == .tls ? 5061 : 5060)
     return Peer(
@@ -279,6 +288,23 @@ final class TestNode {
     let due = now.adding(nanoseconds: delay)
     switch question {
     case .lookup where isLocationSilent, .update where isLocationSilent: return
+    case .claim(let query, let range):
+      asked.claims += 1
+      let name = Array(keys[range])
+      answer(at: due) { node in
+        let outcome = node.isKeeperAway ? .unavailable : node.claims.claim(name.span, now: node.core.unixSeconds)
+        node.core.claimed(query, outcome, at: node.now, actions: &node.actions)
+      }
+    case .noteClaim(let range):
+      asked.notes += 1
+      if !isKeeperAway { _ = claims.claim(keys.span.extracting(range), now: core.unixSeconds) }
+    case .user(let query, let range):
+      asked.users += 1
+      let name = Array(keys[range])
+      answer(at: due) { node in
+        let answer = node.isKeeperAway ? .unavailable : node.users.answer(name)
+        node.core.userFound(query, answer, at: node.now, actions: &node.actions)
+      }
     case .lookup(let query, let range):
       let key = Array(keys[range])
       questions.append(
@@ -302,6 +328,17 @@ final class TestNode {
     case .remove(let aor, let flow):
       _ = location.remove(aor: aor.span, flow: flow)
     }
+  }
+
+  /// Gives an answer later, unless nobody answers.
+  private func answer(at due: Instant, _ input: @escaping (TestNode) -> Void) {
+    guard !isLocationSilent else { return }
+    questions.append(
+      Question(due: due) { node in
+        node.actions.removeAll()
+        input(node)
+        node.carryOut()
+      })
   }
 
   // MARK: Messages

@@ -35,5 +35,19 @@ final class TestUsers: UserDirectory {
     return true
   }
 
+  /// What is kept of `user@domain`, as one would answer who is asked for users.
+  func answer(_ key: [UInt8]) -> UserAnswer {
+    let name = String(decoding: key, as: UTF8.self)
+    let user = name.split(separator: "@").first.map(String.init) ?? ""
+    var record = UserRecord()
+    for algorithm in HashAlgorithm.allCases {
+      guard let text = hashes["\(name) \(algorithm)"] ?? hashes["\(user) \(algorithm)"] else { continue }
+      record[algorithm] = stride(from: 0, to: text.count, by: 2).map { index in
+        UInt8(String(decoding: text[index..<index + 2], as: UTF8.self), radix: 16) ?? 0
+      }
+    }
+    return record == UserRecord() ? .none : .found(record)
+  }
+
   func algorithms(domain: Span<UInt8>, user: Span<UInt8>) -> AlgorithmList? { offered[user.text] }
 }

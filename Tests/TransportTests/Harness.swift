@@ -93,13 +93,13 @@ final class Bench {
   let layer: TransportLayer
   let recorder = Recorder()
 
-  init(_ change: (inout TransportSettings) -> Void = { _ in }) throws {
+  init(node: NodeCounts? = nil, _ change: (inout TransportSettings) -> Void = { _ in }) throws {
     System.ignoreBrokenPipes()
     loop = try EventLoop()
     var settings = TransportSettings()
     change(&settings)
     let identity = TransportIdentity(node: 7, slot: 2, epoch: 0xE0, generation: 3)
-    layer = TransportLayer(loop: loop, identity: identity, settings: settings, delegate: recorder)
+    layer = TransportLayer(loop: loop, identity: identity, settings: settings, node: node, delegate: recorder)
   }
 
   deinit { layer.closeAll() }

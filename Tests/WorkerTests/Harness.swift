@@ -14,7 +14,7 @@ final class Bench {
   let tcp: SocketAddress
   let udp: SocketAddress
 
-  init(_ more: [(String, SettingNode)] = []) throws {
+  init(_ more: [(String, SettingNode)] = [], page: Int32 = -1, slot: UInt16 = 0, slots: UInt16 = 1) throws {
     System.ignoreBrokenPipes()
     let pairs: [(String, SettingNode)] =
       [
@@ -27,7 +27,8 @@ final class Bench {
     let resolved = ConfigurationBundle(file: "test", settings: tree, facts: facts).resolve()
     let configuration = try #require(resolved.configuration, "\(resolved.errors)")
     let arguments = WorkerArguments(
-      configuration: 3, control: 4, slot: 0, generation: 1, epoch: 0xE0, listeners: [])
+      configuration: 3, control: 4, slot: slot, slots: slots, generation: 1, epoch: 0xE0, listeners: [],
+      page: page)
     loop = try EventLoop()
     node = try WorkerNode(
       configuration, arguments: arguments, loop: loop,

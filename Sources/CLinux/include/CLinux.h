@@ -140,6 +140,17 @@ static const int clinux_seqpacket = 5;
 // A listening socket of a type at a path, which must not exist; the file has `mode` from the start, whatever the umask.
 // -ENAMETOOLONG: the kernel takes 107 octets.
 int clinux_unix_listen(const char *path, int type, unsigned mode, int backlog);
+// A socket connected to a listening one, non-blocking. -EAGAIN: too many wait at the listener already.
+int clinux_unix_connect(const char *path, int type);
+
+// ---- shared memory
+
+// Maps `length` bytes of a file for reading and writing, shared with all who map it; 0 with the address, or -errno.
+int clinux_map_shared(int descriptor, size_t length, void **address);
+void clinux_unmap(void *address, size_t length);
+// One word of shared memory, never torn, in no order with others.
+static inline uint64_t clinux_load(const uint64_t *word) { return __atomic_load_n(word, __ATOMIC_RELAXED); }
+static inline void clinux_store(uint64_t *word, uint64_t value) { __atomic_store_n(word, value, __ATOMIC_RELAXED); }
 
 // ---- processes and signals
 

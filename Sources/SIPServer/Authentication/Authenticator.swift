@@ -1,4 +1,5 @@
 import SIPMessage
+import SIPTransaction
 import Structures
 
 /// Checks who sent a request, by digest authentication (RFC 3261 §22, RFC 7616, RFC 8760), and makes the challenges.
@@ -16,6 +17,14 @@ public final class Authenticator {
     case stale
     /// Unknown user or wrong password, which can't be told apart: to be challenged anew.
     case refused
+    /// The user, ``Authenticator/user``, has to be asked for first.
+    case needsUser
+    /// The user can't be asked for at present.
+    case unavailable
+    /// The password is right, but another worker may have seen the nonce: it has to be claimed first; see ``Authenticator/nonce``.
+    case needsClaim
+    /// The same, and it is being claimed already.
+    case awaitsClaim
   }
 
   /// The algorithms offered where the directory says nothing else, best first.
@@ -24,18 +33,29 @@ public final class Authenticator {
   public let nonceLifetime: Int64
   /// The user name of the credentials that were checked last, with quoting undone; empty when there were none.
   public private(set) var user: [UInt8] = []
+  /// Whether what was accepted last was the first use of a nonce, of which other workers are told.
+  public private(set) var isFirstUse = false
+  /// The nonce of the credentials that were checked last; nil when it wasn't ours.
+  private(set) var nonce: Nonce?
 
   private let hashing: any Hashing
+  private let issuer: NonceIssuer
+  /// Nonces of this worker from then or before may be those of a process before it.
+  private let start: Int64
   private var nonces: NonceCodec
   private var table: NonceTable
   private var text: [UInt8] = []
   private var digest: [UInt8] = []
 
-  /// An authenticator. `nonceCapacity` nonces in use are remembered at most; `now` is the present in Unix seconds.
+  /// An authenticator of the worker that `identity` names. `nonceCapacity` nonces in use are remembered at most; `now` is the present in Unix
+  /// seconds.
   public init(
-    hashing: any Hashing, algorithms: AlgorithmList, nonceLifetime: Int64, nonceCapacity: Int = 131_072, now: Int64
+    hashing: any Hashing, identity: Branch, algorithms: AlgorithmList, nonceLifetime: Int64,
+    nonceCapacity: Int = 131_072, now: Int64
   ) {
     self.hashing = hashing
+    issuer = NonceIssuer(node: identity.node, slot: identity.slot, generation: identity.generation)
+    start = now
     self.algorithms = algorithms
     self.nonceLifetime = nonceLifetime
     nonces = NonceCodec(hashing)
@@ -59,34 +79,69 @@ public final class Authenticator {
   /// Checks the credentials that a request has for a realm.
   ///
   /// `header` is `.authorization` or `.proxyAuthorization`. `domain` (canonical, in small letters) is where `users` is asked for the user;
-  /// `now` is in Unix seconds. ACK and CANCEL can't be challenged and must not be given here (RFC 3261 §22.1).
+  /// `now` is in Unix seconds. `mayClaim` is false when the claim of the nonce has failed: then it is too old. ACK and CANCEL can't be challenged and
+  /// must not be given here (RFC 3261 §22.1).
   public func check(
     _ message: Message, header: HeaderName, domain: Span<UInt8>, realm: Span<UInt8>, users: any UserDirectory,
-    flow: FlowID, now: Int64
+    flow: FlowID, mayClaim: Bool = true, now: Int64
   ) -> Verdict {
+    isFirstUse = false
     let owned = message.bytes
     guard
       let credentials = credentials(message, owned.span, header: header, domain: domain, realm: realm, users: users)
     else { return .missing }
     // The same work for all: neither an unknown user nor a nonce of another's making ends the check early.
-    let nonce = nonces.decode(owned.span.extracting(credentials.nonce.positions), realm: realm)
+    nonce = nonces.decode(owned.span.extracting(credentials.nonce.positions), realm: realm)
+    let name = user
+    let readiness = users.readiness(domain: domain, user: name.span, now: now)
+    switch readiness {
+    case .ready, .aging: break
+    // Nobody makes us ask who hasn't got a nonce from us.
+    case .unknown: return nonce == nil ? .stale : .needsUser
+    case .away: return nonce == nil ? .stale : .unavailable
+    }
     let isRight = isRight(credentials, message, owned.span, domain: domain, users: users)
-    guard isRight, isAbout(message, owned.span, credentials) else { return .refused }
-    guard let nonce, abs(now - nonce.issued) <= nonceLifetime,
-      table.use(nonce, flow: flow, count: credentials.quality == .auth ? credentials.count : nil, now: now)
-    else { return .stale }
-    return .accepted
+    guard isRight, isAbout(message, owned.span, credentials) else {
+      return isRight || readiness == .ready ? .refused : .needsUser
+    }
+    guard let nonce, abs(now - nonce.issued) <= nonceLifetime else { return .stale }
+    let count = credentials.quality == .auth ? credentials.count : nil
+    switch table.use(nonce, flow: flow, count: count, isSole: isSole(nonce, flow), mayClaim: mayClaim, now: now) {
+    case .accepted: return .accepted
+    case .first:
+      isFirstUse = true
+      return .accepted
+    case .toClaim: return .needsClaim
+    case .waiting: return .awaitsClaim
+    case .refused: return .stale
+    }
   }
+
+  /// Whether a nonce need not be claimed: this process gave it out, to the flow that uses it. That its client used it elsewhere before isn't seen
+  /// then; nobody else sits at this flow who could gain by it.
+  private func isSole(_ nonce: Nonce, _ flow: FlowID) -> Bool {
+    nonce.issuer == issuer && nonces.check(of: flow) == nonce.flowCheck
+  }
+
+  /// The answer to the claim of a nonce. Where nobody can say, it is good at its issuer.
+  func claimed(_ nonce: Nonce, _ outcome: ClaimOutcome) {
+    let isOwn = nonce.issuer == issuer && nonce.issued > start
+    table.claimed(nonce, outcome == .unavailable && isOwn ? .granted : outcome)
+  }
+
+  /// Appends the name under which a nonce is claimed, in letters of base64url.
+  func appendClaim(of nonce: Nonce, to output: inout [UInt8]) { nonces.appendName(of: nonce, to: &output) }
 
   /// Appends a challenge for each algorithm, in their order, all with one nonce (RFC 8760 §2.3).
   ///
-  /// `header` is `.wwwAuthenticate` or `.proxyAuthenticate`; `now` is in Unix seconds.
+  /// `header` is `.wwwAuthenticate` or `.proxyAuthenticate`; `flow` is that of the request; `now` is in Unix seconds.
   public func appendChallenge(
-    _ header: HeaderName, realm: Span<UInt8>, algorithms: AlgorithmList, stale: Bool, now: Int64,
+    _ header: HeaderName, realm: Span<UInt8>, algorithms: AlgorithmList, stale: Bool, flow: FlowID, now: Int64,
     to output: inout [UInt8]
   ) {
     text.clear()
-    nonces.append(Nonce(issued: now, word: hashing.randomWord()), realm: realm, to: &text)
+    let nonce = Nonce(issued: now, word: hashing.randomWord(), issuer: issuer, flowCheck: nonces.check(of: flow))
+    nonces.append(nonce, realm: realm, to: &text)
     for position in 0..<algorithms.count {
       guard let algorithm = algorithms[position] else { continue }
       output.append(header == .proxyAuthenticate ? "Proxy-Authenticate" : "WWW-Authenticate")
@@ -113,6 +168,7 @@ public final class Authenticator {
     users: any UserDirectory
   ) -> DigestCredentials? {
     user.clear()
+    nonce = nil
     guard let first = message.firstIndex(of: header) else { return nil }
     for field in message.fields[first...] where field.name == header {
       guard let found = DigestCredentials(octets, field.value), octets.equalsUnquoted(found.realm, realm),

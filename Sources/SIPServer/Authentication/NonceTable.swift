@@ -5,19 +5,45 @@ import Structures
 /// A nonce belongs to the first flow that uses it. Its first use has to come soon after it was given out; so a nonce whose flow is gone
 /// has to be remembered for that time only, and an unknown nonce that is older was used before or comes from elsewhere. The table is
 /// bounded: where it is full it forgets what it has known longest, and refuses unknown nonces that are not younger than that.
+///
+/// A nonce that may have been used at another worker is claimed first, once for all workers; meanwhile its flow waits.
 struct NonceTable {
   /// How soon after its issue a nonce has to be used for the first time, in seconds. A client that is later is told that its nonce
   /// is stale and uses another without asking its user.
   static let firstUse: Int64 = 30
 
+  /// What a use of a nonce comes to.
+  enum Use {
+    /// It is good.
+    case accepted
+    /// It is good, and the first one of a nonce that belongs to the flow from now on.
+    case first
+    /// The nonce has to be claimed; ``claimed(_:_:)`` is awaited.
+    case toClaim
+    /// The nonce is being claimed for this flow.
+    case waiting
+    /// The nonce must not be used so: by another flow than its own, with a count that was used, or for the first time too late.
+    case refused
+  }
+
+  private enum State {
+    /// Another worker may have seen it; the answer is on its way.
+    case claiming
+    /// Claimed, not used yet.
+    case fresh
+    /// Used.
+    case used
+  }
+
   private struct Entry {
     let nonce: Nonce
+    var state: State
     /// The flow that it belongs to; nil when that is gone.
-    var flow: FlowID?
+    var flow: FlowID? = nil
     /// The highest count used.
-    var highest: UInt32
+    var highest: UInt32 = 0
     /// Which of the 64 counts up to the highest were used; the lowest bit stands for the highest.
-    var used: UInt64
+    var used: UInt64 = 0
     /// The neighbours in the list of its flow.
     var next = NonceTable.none
     var previous = NonceTable.none
@@ -50,27 +76,51 @@ struct NonceTable {
   /// How many nonces are remembered.
   var count: Int { entries.count }
 
-  /// Notes a use of a genuine nonce; false when it must not be used so: by another flow than its own, with a count that was used, or for
-  /// the first time too late.
+  /// Notes a use of a genuine nonce.
   ///
   /// `count` is `nc`. Over a stream it must rise with each use; datagrams overtake each other, so there it may be any of
-  /// the last 64 that was not used. nil, for a client that doesn't count, uses the nonce up.
-  mutating func use(_ nonce: Nonce, flow: FlowID, count: UInt32?, now: Int64) -> Bool {
+  /// the last 64 that was not used. nil, for a client that doesn't count, uses the nonce up. `isSole` tells that nobody but this worker can have seen a
+  /// first use of the nonce; else it is claimed, unless `mayClaim` is false.
+  mutating func use(_ nonce: Nonce, flow: FlowID, count: UInt32?, isSole: Bool, mayClaim: Bool, now: Int64) -> Use {
     removeExpired(now)
     guard let position = byWord.find(nonce.word, { self[$0]?.nonce == nonce }) else {
-      guard now - nonce.issued <= Self.firstUse, nonce.issued > forgotten else { return false }
-      insert(Entry(nonce: nonce, flow: nil, highest: count ?? .max, used: count == nil ? .max : 1), of: flow)
-      return true
+      guard now - nonce.issued <= Self.firstUse, nonce.issued > forgotten, isSole || mayClaim else { return .refused }
+      var entry = Entry(nonce: nonce, state: isSole ? .fresh : .claiming)
+      if isSole { Self.note(count, in: &entry, isStream: flow.isStream) }
+      insert(entry, of: flow)
+      return isSole ? .first : .toClaim
     }
-    guard let handle = entries.handle(at: position), var entry = entries[handle] else { return false }
+    guard let handle = entries.handle(at: position), var entry = entries[handle] else { return .refused }
     let isUnbound = entry.flow == nil
-    guard isUnbound || entry.flow == flow, Self.note(count, in: &entry, isStream: flow.isStream) else { return false }
+    guard isUnbound || entry.flow == flow else { return .refused }
+    if entry.state == .claiming { return isUnbound || !mayClaim ? .refused : .waiting }
+    guard Self.note(count, in: &entry, isStream: flow.isStream) else { return .refused }
     entries.update(handle) { $0 = entry }
     if isUnbound {
       link(handle, to: flow)
       schedule(position, isBound: true, entry.nonce)
     }
-    return true
+    return .accepted
+  }
+
+  /// The answer to a claim has come. What was taken is remembered as used up, so that it isn't claimed again; where nobody can say, nothing is.
+  mutating func claimed(_ nonce: Nonce, _ outcome: ClaimOutcome) {
+    guard let position = byWord.find(nonce.word, { self[$0]?.nonce == nonce }),
+      let handle = entries.handle(at: position),
+      entries[handle]?.state == .claiming
+    else { return }
+    switch outcome {
+    case .granted: entries.update(handle) { $0.state = .fresh }
+    case .unavailable: remove(position)
+    case .taken:
+      unlink(handle)
+      entries.update(handle) {
+        $0.state = .used
+        $0.highest = .max
+        $0.used = .max
+      }
+      schedule(position, isBound: false, nonce)
+    }
   }
 
   /// Lets go of the nonces of a flow that is gone.
@@ -150,7 +200,14 @@ struct NonceTable {
   }
 
   /// Whether a count may be used now; notes it then.
+  @discardableResult
   private static func note(_ count: UInt32?, in entry: inout Entry, isStream: Bool) -> Bool {
+    if entry.state == .fresh {
+      entry.state = .used
+      entry.highest = count ?? .max
+      entry.used = count == nil ? .max : 1
+      return true
+    }
     guard let count else { return false }
     if count > entry.highest {
       let step = count - entry.highest

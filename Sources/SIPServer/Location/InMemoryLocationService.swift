@@ -3,6 +3,9 @@ import Structures
 /// The model as a service: every question is answered at once, and the answer waits until it is taken.
 public final class InMemoryLocationService: LocationService {
   private var location: InMemoryLocation
+  private let claims = InMemoryClaims()
+  /// The users by `user@domain`.
+  public var users: [[UInt8]: UserRecord] = [:]
   private var waiting: [LocationAnswer] = []
   private var taken: [LocationAnswer] = []
   /// Nobody: what the model doesn't know, no worker knows.
@@ -29,6 +32,13 @@ public final class InMemoryLocationService: LocationService {
         waiting.append(.outcome(query: query, location.update(update)))
       case .remove(let aor, let flow):
         _ = location.remove(aor: aor.span, flow: flow)
+      case .claim(let query, let range):
+        let outcome = claims.claim(actions.keys.span.extracting(range), now: unixSeconds)
+        waiting.append(.claim(query: query, outcome))
+      case .noteClaim(let range):
+        _ = claims.claim(actions.keys.span.extracting(range), now: unixSeconds)
+      case .user(let query, let range):
+        waiting.append(.user(query: query, users[Array(actions.keys[range])].map { .found($0) } ?? .none))
       }
     }
   }
@@ -43,6 +53,7 @@ public final class InMemoryLocationService: LocationService {
   /// See ``LocationService``.
   public func sweep(at unixSeconds: Int64) {
     _ = location.removeExpired(unixSeconds)
+    claims.removeExpired(unixSeconds)
   }
 
   /// Nothing: the core itself removes what hangs on its flows.

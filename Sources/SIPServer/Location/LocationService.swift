@@ -41,4 +41,8 @@ public enum LocationAnswer: Sendable {
   case bindings(query: UInt64, BindingSet?)
   /// To ``ServerActions/Question/update(query:_:)``; see ``ServerCore/registered(_:_:at:actions:)``.
   case outcome(query: UInt64, UpdateOutcome)
+  /// To ``ServerActions/Question/claim(query:key:)``; see ``ServerCore/claimed(_:_:at:actions:)``.
+  case claim(query: UInt64, ClaimOutcome)
+  /// To ``ServerActions/Question/user(query:key:)``; see ``ServerCore/userFound(_:_:at:actions:)``.
+  case user(query: UInt64, UserAnswer)
 }

@@ -20,6 +20,13 @@ extension ServerCore {
       gruu.gruu.appendKey(domain: gruu.domain.name.span, to: &key)
       if let query = openAck(inquiry.message, inquiry.flow, now) { ask(query, key: key.span, &actions) }
     } else if isLetThrough(inquiry) {
+      keyScratch.clear()
+      if mayHaveMoved(inquiry) { appendTokenRecord(of: inquiry, to: &keyScratch) }
+      if !keyScratch.isEmpty {
+        let key = keyScratch
+        if let query = openAck(inquiry.message, inquiry.flow, now) { ask(query, key: key.span, &actions) }
+        return
+      }
       if let hop = tokenHop(of: inquiry) {
         // Whether the flow is still there is not known before the ACK is sent.
         let sent = open(.sentAck(inquiry.message, inquiry.flow), until: now + Self.sentAckTime)
@@ -53,7 +60,11 @@ extension ServerCore {
       let others = bindings.successors(of: token.owner.identity, hashing: hashing).lazy.compactMap {
         self.target(of: $0)
       }
-      guard let next = others.first(where: { $0.hop.destination != gone.destination }) else { return }
+      let isStill = mayHaveMoved(inquiry) && isPresent(gone, in: bindings, as: token.owner.identity)
+      guard !isStill, let next = others.first(where: { $0.hop.destination != gone.destination }) else {
+        if mayHaveMoved(inquiry) { forwardAck(inquiry, gone, nil, &actions) }
+        return
+      }
       let kept = target(of: inquiry, over: next.hop)
       forwardAck(
         inquiry,

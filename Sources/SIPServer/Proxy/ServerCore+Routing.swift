@@ -79,6 +79,13 @@ extension ServerCore {
     return FlowToken(text, withRecord: true, hashing: hashing, scratch: &tokenScratch)?.owner ?? .unknown
   }
 
+  /// Appends the address of record that the token of a request names.
+  func appendTokenRecord(of inquiry: Inquiry, to record: inout [UInt8]) {
+    let bytes = inquiry.message.bytes
+    let text = bytes.span.extracting(inquiry.tokenText.positions)
+    FlowToken.appendRecord(text, hashing: hashing, scratch: &tokenScratch, to: &record)
+  }
+
   /// Reads a token of ours; nil when it isn't one, or names a listener that is no more.
   func token(_ text: Span<UInt8>) -> FlowToken? {
     guard let token = FlowToken(text, hashing: hashing, scratch: &tokenScratch) else { return nil }
@@ -133,6 +140,8 @@ extension ServerCore {
     if let lookup {
       context.routed = target
       lookUp(inquiry.uri, lookup, gruu, context, text, now, &actions)
+    } else if let direct, asksForPort(of: inquiry, context, now, &actions) {
+      context.routed = direct
     } else if let direct {
       context.targets.append(direct)
       tryTargets(context, now, &actions)

@@ -79,6 +79,45 @@ extension ServerCore {
     completeIfDone(context, now, &actions)
   }
 
+  // MARK: Ports that change
+
+  /// A datagram client's address is no connection that closes when it gets another: whether its binding hangs on the one in a token is asked for, if
+  /// the token says which binding it is. False when it isn't.
+  ///
+  /// What this worker itself has registered doesn't tell: the client's next REGISTER may have reached another.
+  func asksForPort(
+    of inquiry: Inquiry, _ context: ResponseContext, _ now: Instant, _ actions: inout ServerActions
+  ) -> Bool {
+    guard mayHaveMoved(inquiry) else { return false }
+    appendTokenRecord(of: inquiry, to: &context.record)
+    guard !context.record.isEmpty else { return false }
+    let record = context.record
+    ask(open(.targets(context: context.handle), now), key: record.span, &actions)
+    return true
+  }
+
+  /// Whether the token of a request names a datagram flow of a binding that is known.
+  func mayHaveMoved(_ inquiry: Inquiry) -> Bool {
+    guard let token = inquiry.token, case .datagram = tokenHop(of: inquiry)?.flow else { return false }
+    return !token.isPath && token.owner.identity.kind != .none
+  }
+
+  /// The target of a request by a token that names a datagram flow: that flow if it is still the binding's, or if nothing else is known of it;
+  /// else the flow that took its place.
+  func addTarget(
+    insteadOf routed: ResponseContext.Target, _ bindings: BindingSet?, to context: ResponseContext
+  ) {
+    let isPresent = isPresent(routed.hop, in: bindings, as: routed.identity)
+    let target = isPresent ? nil : successor(of: routed, context, bindings)
+    context.targets.append(target ?? routed)
+  }
+
+  /// Whether one of the bindings with an identity is reached by a hop.
+  func isPresent(_ hop: NextHop, in bindings: BindingSet?, as identity: BindingIdentity) -> Bool {
+    let meant = bindings?.successors(of: identity, hashing: hashing) ?? []
+    return meant.contains { $0.flow.id == hop.flow || nextHop(of: $0)?.destination == hop.destination }
+  }
+
   private func successor(
     of gone: ResponseContext.Target, _ context: ResponseContext, _ bindings: BindingSet?
   ) -> ResponseContext.Target? {

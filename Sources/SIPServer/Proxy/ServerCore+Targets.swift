@@ -14,7 +14,9 @@ extension ServerCore {
       return
     }
     let isSecure = (try? server.request.requestURI())?.scheme == .sips
-    if let gruu = context.gruu {
+    if context.gruu == nil, let routed = context.routed {
+      addTarget(insteadOf: routed, bindings, to: context)
+    } else if let gruu = context.gruu {
       addTargets(of: gruu, bindings, to: context, isSecure: isSecure)
     } else {
       if let bindings { addTargets(bindings.bindings, to: context, isSecure: isSecure) }
@@ -23,6 +25,8 @@ extension ServerCore {
     if context.targets.isEmpty, let warning = context.warning {
       context.isAnswered = true
       respond(server, 480, warning: warning, now, &actions)
+    } else if context.targets.isEmpty, askForExistence(context, bindings, now, &actions) {
+      return
     } else if context.targets.isEmpty {
       context.best = .local(status: statusWithoutTarget(context, bindings))
       completeIfDone(context, now, &actions)
@@ -120,10 +124,12 @@ extension ServerCore {
   // MARK: Nobody there
 
   /// 404 for a user that there isn't, 480 for one that isn't registered (RFC 3261 §16.5, RFC 5627 §6.1).
-  private func statusWithoutTarget(_ context: ResponseContext, _ bindings: BindingSet?) -> Int {
+  func statusWithoutTarget(_ context: ResponseContext, _ bindings: BindingSet?) -> Int {
     let record = context.record
+    let isUncertain = [.unknown, .away].contains(readiness(of: record.span))
     let isKnown =
-      bindings?.isEmpty == false || isKnownUser(record.span) || !settings.staticContacts(for: record.span).isEmpty
+      bindings?.isEmpty == false || isKnownUser(record.span) || isUncertain
+      || !settings.staticContacts(for: record.span).isEmpty
     return context.gruu?.statusWithoutBinding(in: bindings, isKnownUser: isKnown) ?? (isKnown ? 480 : 404)
   }
 
@@ -131,6 +137,7 @@ extension ServerCore {
   func isKnownUser(_ record: Span<UInt8>) -> Bool {
     guard let at = record.indices.last(where: { record[$0] == UInt8(ascii: "@") }) else { return false }
     let (user, domain) = (record.extracting(0..<at), record.extracting(at + 1..<record.count))
+    let users = settings.domain(domain).map { directory(of: $0) } ?? users
     var hash: [UInt8] = []
     for algorithm in HashAlgorithm.allCases
     where users.appendHA1(domain: domain, user: user, algorithm: algorithm, to: &hash) { return true }

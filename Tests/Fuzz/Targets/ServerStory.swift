@@ -31,6 +31,7 @@ final class ServerStory {
   var actions = ServerActions()
   private(set) var captured = Captured()
   private var location = InMemoryLocation(now: 1_000_000)
+  private let claims = InMemoryClaims()
   private var questions: [Question] = []
   private var lives: [UInt64] = Array(repeating: 0, count: Peers.count)
   /// How many connections of our own have closed; there is one at a time.
@@ -177,7 +178,7 @@ final class ServerStory {
   private func ask(_ question: ServerActions.Question, _ keys: [UInt8]) {
     let due = now.adding(nanoseconds: delay)
     switch question {
-    case .lookup where isLocationSilent, .update where isLocationSilent: return
+    case .lookup where isLocationSilent, .update where isLocationSilent, .claim where isLocationSilent: return
     case .lookup(let query, let range):
       let key = Array(keys[range])
       questions.append(
@@ -193,6 +194,14 @@ final class ServerStory {
         })
     case .remove(let aor, let flow):
       _ = location.remove(aor: aor.span, flow: flow)
+    case .claim(let query, let range):
+      let outcome = claims.claim(keys.span.extracting(range), now: core.unixSeconds)
+      questions.append(
+        Question(due: due) { story in story.input { story.core.claimed(query, outcome, at: story.now, actions: &$0) } })
+    case .noteClaim(let range): _ = claims.claim(keys.span.extracting(range), now: core.unixSeconds)
+    case .user(let query, _):
+      questions.append(
+        Question(due: due) { story in story.input { story.core.userFound(query, .none, at: story.now, actions: &$0) } })
     }
   }
 

@@ -1,5 +1,6 @@
 import SIPMessage
 import SIPServer
+import SIPTransaction
 import Structures
 
 /// A client of the digest scheme, written from RFC 7616 §3.4.1 apart from the server's code.
@@ -67,9 +68,14 @@ final class AuthenticationBench {
   var now: Int64 = 10_000
   var flow = LocationSamples.stream(1).id
 
-  init(algorithms: AlgorithmList = [.sha256, .md5], lifetime: Int64 = 300, capacity: Int = 1_000, seed: UInt64 = 1) {
+  init(
+    algorithms: AlgorithmList = [.sha256, .md5], lifetime: Int64 = 300, capacity: Int = 1_000, seed: UInt64 = 1,
+    slot: UInt16 = 0
+  ) {
     authenticator = Authenticator(
-      hashing: TestHashing(seed: seed), algorithms: algorithms, nonceLifetime: lifetime, nonceCapacity: capacity,
+      hashing: TestHashing(seed: seed),
+      identity: Branch(node: 7, slot: slot, generation: 1, transaction: SlotHandle(index: 0, generation: 0)),
+      algorithms: algorithms, nonceLifetime: lifetime, nonceCapacity: capacity,
       now: 10_000)
   }
 
@@ -80,7 +86,7 @@ final class AuthenticationBench {
     let octets = Array(realm.utf8)
     var output: [UInt8] = []
     authenticator.appendChallenge(
-      header, realm: octets.span, algorithms: algorithms, stale: stale, now: now, to: &output)
+      header, realm: octets.span, algorithms: algorithms, stale: stale, flow: flow, now: now, to: &output)
     return String(decoding: output, as: UTF8.self)
   }
 

@@ -33,8 +33,32 @@ struct FlowRecoveryTests {
 
     static func register(_ user: String, _ peer: TestNode.Peer, _ node: TestNode, _ instances: Bool) {
       let instance = ";+sip.instance=\"<urn:uuid:\(user)>\""
+      if peer.flow.transport == .udp {
+        registerBehindNAT(user, peer, node, instances ? instance : "")
+        return
+      }
       // Without an instance a client that comes back is known by user and host of its contact.
       node.register(user, peer, contact: "sip:\(user)@10.0.0.1:\(peer.flow.remote.port)", instances ? instance : "")
+    }
+
+    /// A datagram client that is reached where it comes from only.
+    static func registerBehindNAT(
+      _ user: String, _ peer: TestNode.Peer, _ node: TestNode, _ parameters: String, expires: Int = 3_600
+    ) {
+      node.send(
+        """
+        REGISTER sip:example.test SIP/2.0
+        Via: SIP/2.0/UDP 10.0.0.1;rport;branch=z9hG4bK\(user)\(peer.name)\(expires)
+        Max-Forwards: 70
+        From: <sip:\(user)@example.test>;tag=r
+        To: <sip:\(user)@example.test>
+        Call-ID: register-\(user)-\(peer.name)
+        CSeq: \(expires == 0 ? 2 : 1) REGISTER
+        Contact: <sip:\(user)@10.0.0.1>\(parameters);expires=\(expires)
+
+        """, from: peer)
+      node.settle()
+      #expect(TestNode.start(node.one(by: peer)) == "SIP/2.0 200 OK")
     }
 
     func fromAlice(_ method: String, cseq: Int = 3, via: String = "") -> String {
@@ -55,6 +79,45 @@ struct FlowRecoveryTests {
       Route: \(routesOfBob.joined(separator: ", "))
 
       """
+    }
+  }
+
+  @Test(
+    "a call survives that a datagram client gets another port, for requests and ACK of either side",
+    arguments: [true, false])
+  func portChanges(_ instances: Bool) {
+    var call = Call(.udp, instances: instances)
+    let node = call.node
+    let oldBob = call.bob
+    call.bob = node.peer("bob2", .udp)
+    Call.register("bob", call.bob, node, instances)
+    for (method, cseq) in [("ACK", 1), ("INVITE", 2), ("BYE", 3)] {
+      node.send(call.fromAlice(method, cseq: cseq), from: call.alice)
+      node.settle()
+      #expect(TestNode.start(node.one(by: call.bob)) == "\(method) sip:bob@10.0.0.2 SIP/2.0")
+      #expect(node.received(by: oldBob).isEmpty)
+    }
+    let oldAlice = call.alice
+    call.alice = node.peer("alice2", .udp)
+    Call.register("alice", call.alice, node, instances)
+    _ = node.received(by: oldAlice)
+    node.send(call.fromBob("BYE"), from: call.bob)
+    node.settle()
+    #expect(TestNode.start(node.one(by: call.alice)) == "BYE sip:alice@10.0.0.1 SIP/2.0")
+    #expect(node.received(by: oldAlice).isEmpty)
+  }
+
+  @Test(
+    "what was registered over a datagram flow is still sent there when nothing else is known", arguments: [true, false])
+  func portStays(_ isSilent: Bool) {
+    let call = Call(.udp, instances: true)
+    let node = call.node
+    Call.registerBehindNAT("bob", call.bob, node, ";+sip.instance=\"<urn:uuid:bob>\"", expires: 0)
+    node.isLocationSilent = isSilent
+    for (method, cseq) in [("ACK", 1), ("BYE", 2)] {
+      node.send(call.fromAlice(method, cseq: cseq), from: call.alice)
+      node.advance(.milliseconds(5_100))
+      #expect(TestNode.start(node.received(by: call.bob).first ?? "") == "\(method) sip:bob@10.0.0.2 SIP/2.0")
     }
   }
 

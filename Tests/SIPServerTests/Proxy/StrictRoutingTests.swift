@@ -61,6 +61,7 @@ struct StrictRoutingTests {
       node.request(
         method, upper, from: alice, cseq: 3, tag: "callee", "X-Before: 1\nRoute: \(rest)\nX-After: 2", body: "abc"),
       from: alice)
+    node.settle()
     let request = node.one(by: bob)
     #expect(TestNode.start(request) == "\(method) sip:bob@192.168.7.7;x=y SIP/2.0")
     #expect(TestNode.headers("Route", request).isEmpty)

@@ -159,6 +159,7 @@ final class SimulatedServer {
       }
     case .remove(let aor, let flow):
       _ = location.remove(aor: aor.span, flow: flow)
+    case .claim, .noteClaim, .user: world.witness.complain("nobody has to prove anything, yet it is asked for")
     }
   }
 
