@@ -58,6 +58,7 @@ let package = Package(
     layer("Reactor", ["Structures", "CLinux"]),
     layer("TLSEngine", ["Structures", "COpenSSL"]),
     layer("Transport", ["Structures", "SIPMessage", "Reactor", "TLSEngine"]),
+    layer("Cluster", ["Structures", "Reactor", "CLinux"]),
     layer("RedisLocation", ["Structures", "SIPServer", "Reactor", "TLSEngine", "CHiredis"]),
     layer("Log", ["CLinux", .product(name: "Logging", package: "swift-log")]),
 
@@ -66,7 +67,7 @@ let package = Package(
       "Worker",
       [
         "Structures", "SIPMessage", "SIPTransaction", "SIPServer", "Configuration", "Reactor",
-        "TLSEngine", "Transport", "CLinux", "Log", .product(name: "Logging", package: "swift-log"),
+        "TLSEngine", "Transport", "Cluster", "CLinux", "Log", .product(name: "Logging", package: "swift-log"),
       ]),
     layer(
       "Supervisor",
@@ -103,6 +104,12 @@ let package = Package(
       dependencies: ["Structures", "SIPMessage", "SIPTransaction", "SIPServer", "TLSEngine", "CAllocationCount"],
       path: "benchmarks/micro/Sources/micro", swiftSettings: settings),
 
+    // What a frame costs that crosses from one worker to another: benchmarks/crossing/run.
+    .executableTarget(
+      name: "crossing", dependencies: ["Structures", "Reactor", "CLinux", "Cluster"],
+      path: "benchmarks/crossing/Sources",
+      swiftSettings: settings),
+
     // Phones, a network and a server core in simulated time: Tests/Simulation.
     .target(
       name: "Simulation", dependencies: ["Structures", "SIPTransaction", "SIPServer"], path: "Tests/Simulation/Model",
@@ -122,9 +129,10 @@ let package = Package(
     tests(
       "WorkerTests",
       [
-        "Structures", "SIPServer", "Configuration", "Reactor", "Transport", "Worker",
+        "Structures", "SIPServer", "Configuration", "Reactor", "Transport", "Cluster", "CLinux", "Worker",
         .product(name: "Logging", package: "swift-log"),
       ]),
+    tests("ClusterTests", ["Structures", "Reactor", "CLinux", "Cluster"]),
     tests("LogTests", ["Log", .product(name: "Logging", package: "swift-log")]),
     tests("SupervisorTests", ["Structures", "Configuration", "Reactor", "CLinux", "Supervisor"]),
     tests("CommandTests", ["apus"]),

@@ -44,3 +44,18 @@ int clinux_unix_connect(const char *path, int type) {
   close(descriptor);
   return error;
 }
+
+int clinux_packet_accept(int listener) {
+  int descriptor;
+  do descriptor = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  while (descriptor < 0 && (errno == EINTR || errno == ECONNABORTED));
+  return descriptor < 0 ? -errno : descriptor;
+}
+
+int64_t clinux_peer_user(int descriptor) {
+  struct ucred peer;
+  socklen_t length = sizeof peer;
+  return getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0 ? -errno : (int64_t)peer.uid;
+}
+
+int64_t clinux_user(void) { return geteuid(); }

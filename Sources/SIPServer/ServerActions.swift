@@ -23,6 +23,29 @@ public struct ServerActions {
   /// How long a claim has to be known: longer than a nonce may wait for its first use, even by clocks that differ.
   public static let claimLifetime = Duration.seconds(120)
 
+  /// A message for another process of the node, to which it belongs.
+  public struct Passing {
+    /// The slot of that process.
+    public let slot: UInt16
+    /// Its generation: if that has ended, the message is dropped and counted (RFC 6026 §7.3).
+    public let generation: UInt16
+    /// What the message came over.
+    public let flow: Flow
+    /// Its octets, in ``ServerActions/passed``.
+    public let octets: Range<Int>
+  }
+
+  /// A request that may belong to a transaction of another process of the node. Everybody is asked; the answers come as later inputs that name
+  /// the query (``ServerCore/offerAnswered(_:isTaken:at:actions:)``), after ``ServerCore/offered(_:toOthers:)`` told how many there will be.
+  public struct Offer {
+    /// Names the question.
+    public let query: UInt64
+    /// What the request came over.
+    public let flow: Flow
+    /// Its octets, in ``ServerActions/passed``.
+    public let octets: Range<Int>
+  }
+
   /// Messages to send.
   public var outbox = Outbox()
   /// Questions to ask.
@@ -34,6 +57,15 @@ public struct ServerActions {
   /// Flows to close once their output is sent.
   public var closes: [FlowID] = []
 
+  /// Messages to hand to other processes of the node.
+  public var passings: [Passing] = []
+  /// Requests to offer to the other processes of the node.
+  public var offers: [Offer] = []
+  /// Octets of those messages.
+  public var passed: [UInt8] = []
+  /// Connections of which the other processes of the node must know that a peer is at their end that we trust.
+  public var trusted: [StreamFlow] = []
+
   /// Nothing.
   public init() {}
 
@@ -44,5 +76,9 @@ public struct ServerActions {
     keys.clear()
     supervisions.clear()
     closes.clear()
+    passings.clear()
+    offers.clear()
+    passed.removeAll(keepingCapacity: passed.capacity <= 1_048_576)
+    trusted.clear()
   }
 }

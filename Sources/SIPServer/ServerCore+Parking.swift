@@ -144,7 +144,7 @@ extension ServerCore {
   func resume(_ parked: ParkedRequest, _ now: Instant, _ actions: inout ServerActions) {
     parking.remove(parked)
     guard let message = parked.message else { return }
-    if case .stream(let stream) = parked.flow.id, closedConnections.contains(stream.connection) {
+    if case .stream(let stream) = parked.flow.id, closedConnections.contains(stream) {
       drop(message)
       return
     }

@@ -18,7 +18,7 @@ extension ServerCore {
     switch query {
     case .registration(_, let update): registering[update.flow.id, default: []].append(handle)
     case .ack: waitingAcks += 1
-    case .targets, .successor, .redirected, .sentAck, .orphan, .sender, .claim, .sameClaim, .existence: break
+    case .targets, .successor, .redirected, .sentAck, .offered, .orphan, .sender, .claim, .sameClaim, .existence: break
     }
     return handle
   }
@@ -39,7 +39,7 @@ extension ServerCore {
     switch query {
     case .registration(_, let update): forget(handle, over: update.flow.id)
     case .ack: waitingAcks -= 1
-    case .targets, .successor, .redirected, .sentAck, .orphan, .sender, .claim, .sameClaim, .existence: break
+    case .targets, .successor, .redirected, .sentAck, .offered, .orphan, .sender, .claim, .sameClaim, .existence: break
     }
     return query
   }

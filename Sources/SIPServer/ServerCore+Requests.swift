@@ -41,19 +41,27 @@ extension ServerCore {
       transactions.pool.put(message)
       return
     }
-    switch transactions.received(message, via: via, from: flow, at: now, outbox: &actions.outbox) {
+    dispatch(Inquiry(message: message, flow: flow, via: via, uri: uri), now, &actions)
+  }
+
+  /// What a sound request is: a part of something that is known, or new. `mayBeElsewhere`: also to be looked for at the other workers of the node.
+  func dispatch(_ inquiry: Inquiry, mayBeElsewhere: Bool = true, _ now: Instant, _ actions: inout ServerActions) {
+    var inquiry = inquiry
+    let (message, flow) = (inquiry.message, inquiry.flow)
+    switch transactions.received(message, via: inquiry.via, from: flow, at: now, outbox: &actions.outbox) {
     case .absorbed: transactions.pool.put(message)
-    case .ack: receivedAck(Inquiry(message: message, flow: flow, via: via, uri: uri), now, &actions)
+    case .ack: receivedAck(inquiry, now, &actions)
     case .new:
-      var inquiry = Inquiry(message: message, flow: flow, via: via, uri: uri)
       switch message.method {
-      case .ack: receivedAck(inquiry, now, &actions)
-      case .cancel: receivedCancel(inquiry, now, &actions)
+      case .ack: receivedAck(inquiry, mayBeElsewhere: mayBeElsewhere, now, &actions)
+      case .cancel: receivedCancel(inquiry, mayBeElsewhere: mayBeElsewhere, now, &actions)
       default:
-        if isParked(message, via, as: message.method) {
+        if isParked(message, inquiry.via, as: message.method) {
           transactions.pool.put(message)
           return
         }
+        let isFirst = mayBeElsewhere && isFirst(over: flow)
+        if isFirst, message.method == .invite, offer(inquiry, now, &actions) { return }
         receivedNew(&inquiry, now, &actions)
       }
     }
@@ -223,9 +231,13 @@ extension ServerCore {
   // MARK: CANCEL
 
   /// RFC 3261 §9.2, §16.10
-  private func receivedCancel(_ inquiry: Inquiry, _ now: Instant, _ actions: inout ServerActions) {
+  func receivedCancel(
+    _ inquiry: Inquiry, mayBeElsewhere: Bool = false, _ now: Instant, _ actions: inout ServerActions
+  ) {
     guard let invite = transactions.target(ofCancel: inquiry.message, via: inquiry.via) else {
-      if !cancelParked(inquiry, now, &actions) { refuse(inquiry, 481, &actions) }
+      if cancelParked(inquiry, now, &actions) { return }
+      if mayBeElsewhere, offer(inquiry, now, &actions) { return }
+      refuse(inquiry, 481, &actions)
       return
     }
     let start = begin(200, "OK", inquiry, &actions)

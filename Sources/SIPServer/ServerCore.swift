@@ -39,6 +39,11 @@ public final class ServerCore {
   /// server transactions.
   var registersUnderWay: [UInt64: SlotHandle] = [:]
   var closedConnections = ClosedConnections()
+  /// Over what something came already; see ``ServerCore/isFirst(over:)``.
+  var knownFlows = KnownFlows()
+  var offerAllowance: OfferAllowance
+  /// Whether no other process of the node can be asked for anything; the owner sets it.
+  public var isAlone = true
   /// Datagram peers that could not be reached by TCP.
   var refusals = StreamRefusals()
   var scratch: [UInt8] = []
@@ -61,6 +66,8 @@ public final class ServerCore {
     case ack(Message, Flow)
     /// An ACK that went over the flow of its token, for as long as it may turn out that the flow is gone.
     case sentAck(Message, Flow)
+    /// A request that the other workers of the node are asked for, with the number of answers to come.
+    case offered(Message, Flow, left: Int)
     /// The outcome of a REGISTER.
     case registration(server: SlotHandle, RegistrationUpdate)
     /// The outcome of a REGISTER whose connection has closed meanwhile.
@@ -93,6 +100,7 @@ public final class ServerCore {
       identity: identity, settings: settings.timers, hashing: hashing, start: start)
     owned = OwnedBindings(now: unixSeconds, maximum: settings.maxBindings, hashing: hashing)
     keepAlives = KeepAliveSchedule(start: start)
+    offerAllowance = OfferAllowance(start)
     contextTimers = TimerWheel(start: start)
     queryTimers = TimerWheel(start: start)
   }
@@ -103,10 +111,10 @@ public final class ServerCore {
   public func received(_ octets: Span<UInt8>, over flow: Flow, at now: Instant, actions: inout ServerActions) {
     let message = transactions.pool.take()
     message.load(octets, limits: settings.parserLimits)
-    markTrust(message, flow)
+    markTrust(message, flow, &actions)
     switch message.kind {
     case .request: receivedRequest(message, flow, now, &actions)
-    case .response: receivedResponse(message, now, &actions)
+    case .response: receivedResponse(message, flow, now, &actions)
     case .malformed:
       statistics.malformed &+= 1
       transactions.pool.put(message)
@@ -145,6 +153,7 @@ public final class ServerCore {
     case .redirected(let handle, let q): foundRedirected(handle, q, bindings, now, &actions)
     case .ack(let message, let flow): forwardAck(message, to: bindings, from: flow, now, &actions)
     case .sentAck(let message, _): transactions.pool.put(message)
+    case .offered(let message, let flow, _): nobodyHas(message, flow, now, &actions)
     case .sender(let parked), .claim(let parked), .sameClaim(let parked): discard(parked)
     case .registration, .orphan, .existence, nil: break
     }
@@ -159,6 +168,7 @@ public final class ServerCore {
     case .registration(let server, let update): finishRegistration(server, update, outcome, now, &actions)
     case .orphan(let update): actions.questions.append(.remove(aor: update.aor, flow: update.flow.id))
     case .sentAck(let message, _): transactions.pool.put(message)
+    case .offered(let message, let flow, _): nobodyHas(message, flow, now, &actions)
     case .sender(let parked), .claim(let parked), .sameClaim(let parked): discard(parked)
     case .targets, .successor, .redirected, .ack, .existence, nil: break
     }
@@ -173,7 +183,7 @@ public final class ServerCore {
     orphanRegistrations(over: .stream(flow))
     trustedConnections.remove(flow)
     authenticator.flowClosed(.stream(flow))
-    if transactions.serverCount > 0 || !parking.isEmpty { closedConnections.insert(flow.connection) }
+    if transactions.serverCount > 0 || !parking.isEmpty { closedConnections.insert(flow) }
     suspects.remove(.stream(flow))
     transactions.connectionClosed(flow, at: now, outbox: &actions.outbox)
     endInput(now, &actions)
@@ -295,6 +305,7 @@ public final class ServerCore {
     case .redirected(let handle, let q): foundRedirected(handle, q, nil, now, &actions)
     case .ack(let message, let flow): forwardAck(message, to: nil, from: flow, now, &actions)
     case .sentAck(let message, _): transactions.pool.put(message)
+    case .offered(let message, let flow, _): nobodyHas(message, flow, now, &actions)
     case .registration(let server, let update): finishRegistration(server, update, .unavailable, now, &actions)
     case .orphan: break
     case .sender(let parked): foundSender(of: parked, .unavailable, now, &actions)

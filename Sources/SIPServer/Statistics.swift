@@ -26,6 +26,12 @@ public struct Statistics: Sendable {
   public var overloaded: UInt64 = 0
   /// Messages dropped without an answer.
   public var dropped: UInt64 = 0
+  /// Responses handed to the process of the node that they belong to.
+  public var responsesPassed: UInt64 = 0
+  /// Requests that the other processes of the node were asked for.
+  public var offersMade: UInt64 = 0
+  /// Of these, those that another took.
+  public var offersTaken: UInt64 = 0
   /// Of the received requests, those of each ``SIPMessage/Method``, by raw value.
   public var methods = InlineArray<16, UInt64>(repeating: 0)
 }

@@ -37,6 +37,8 @@ public final class ClientTransaction {
   public internal(set) var branch = 0
   /// Whether the transport reported that it could not send what it was last given.
   public internal(set) var isUnsent = false
+  /// Whether that was for want of room.
+  public internal(set) var isRefused = false
 
   /// What the request keeps alive, if that is its purpose: then it belongs to no response context.
   public internal(set) var keepsAlive: SlotHandle?
@@ -56,6 +58,7 @@ public final class ClientTransaction {
     hasResponse = false
     isGivenUp = false
     isUnsent = false
+    isRefused = false
     keepsAlive = nil
     method = .other
     cancel = nil

@@ -60,7 +60,7 @@ public enum TransactionTag: Sendable, Equatable {
   /// A request without a transaction, an ACK to a 2xx: the transaction user's own name for it.
   case stateless(SlotHandle)
 
-  /// As one word, never 0. The lowest two bits say which.
+  /// As one word, never 0. The lowest two bits say which; 3 stands for none of these: such words are the owner's of the core.
   public var word: UInt64 {
     switch self {
     case .client(let handle): Self.word(handle, 0)

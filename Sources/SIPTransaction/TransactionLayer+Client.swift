@@ -10,6 +10,8 @@ extension TransactionLayer {
     case absorbed
     /// Nobody's: dropped and counted (RFC 6026 §7.3, §8.9).
     case stray
+    /// The response to something that another process of this node sent.
+    case elsewhere(slot: UInt16, generation: UInt16)
   }
 
   // MARK: Inputs
@@ -38,7 +40,7 @@ extension TransactionLayer {
 
   /// Whether a response is that to a request which kept something alive.
   public func isKeepAlive(_ response: Message, via: Via) -> Bool {
-    match(response, via)?.keepsAlive != nil
+    branch(of: response, via).flatMap { match(response, $0) }?.keepsAlive != nil
   }
 
   /// Sends the request that was written to the outbox from `start` on, and starts the transaction.
@@ -76,7 +78,11 @@ extension TransactionLayer {
 
   /// A response came. `via` is its topmost value.
   public func received(_ response: Message, via: Via, at now: Instant, outbox: inout Outbox) -> ResponseOutcome {
-    guard let client = match(response, via) else {
+    let branch = branch(of: response, via)
+    if let branch, !isOwn(branch), branch.node == identity.node {
+      return .elsewhere(slot: branch.slot, generation: branch.generation)
+    }
+    guard let branch, let client = match(response, branch) else {
       strayResponses &+= 1
       return .stray
     }
@@ -198,14 +204,21 @@ extension TransactionLayer {
     }
   }
 
-  /// RFC 3261 §17.1.3: by the branch, which holds the handle, and the method in CSeq.
-  private func match(_ response: Message, _ via: Via) -> ClientTransaction? {
-    guard let range = via.branch, let cseq = try? response.cseq() else { return nil }
+  /// The branch that one of our workers wrote, of whatever node; nil when it is another's.
+  private func branch(of response: Message, _ via: Via) -> Branch? {
+    guard let range = via.branch else { return nil }
     let bytes = response.bytes
-    guard let branch = Branch(bytes.span.extracting(range.positions), hashing: hashing, scratch: &scratch),
-      branch.node == identity.node, branch.slot == identity.slot, branch.generation == identity.generation,
-      let client = clients[branch.transaction]
-    else { return nil }
+    return Branch(bytes.span.extracting(range.positions), hashing: hashing, scratch: &scratch)
+  }
+
+  private func isOwn(_ branch: Branch) -> Bool {
+    branch.node == identity.node && branch.slot == identity.slot && branch.generation == identity.generation
+  }
+
+  /// RFC 3261 §17.1.3: by the branch, which holds the handle, and the method in CSeq.
+  private func match(_ response: Message, _ branch: Branch) -> ClientTransaction? {
+    guard isOwn(branch), let client = clients[branch.transaction], let cseq = try? response.cseq() else { return nil }
+    let bytes = response.bytes
     let method = Method(bytes.span.extracting(cseq.method.positions))
     // RFC 3261 §9.1: a CANCEL has the branch of its INVITE.
     if method == .cancel { return client.cancel.flatMap { clients[$0] } }

@@ -33,6 +33,11 @@ extension TransactionLayer {
     }
   }
 
+  /// The connections from which a first response is awaited. Looks at all peers: for rare events.
+  public func awaitedConnections(where isWanted: (StreamFlow) -> Bool) -> [StreamFlow] {
+    peers.streams(where: isWanted)
+  }
+
   /// Collects first: the end of one transaction may bring that of another.
   private func collect(_ peer: PeerTable.Peer, where isWanted: (ClientTransaction) -> Bool) {
     waiting.clear()
@@ -125,6 +130,14 @@ struct PeerTable {
     while let client = Self.client(at: next, in: clients) {
       body(client)
       next = client.next
+    }
+  }
+
+  /// The connections that have a list.
+  func streams(where isWanted: (StreamFlow) -> Bool) -> [StreamFlow] {
+    lists.compactMap { list in
+      guard list.head != Self.none, case .stream(let flow) = list.peer, isWanted(flow) else { return nil }
+      return flow
     }
   }
 

@@ -86,12 +86,15 @@ public final class TransactionLayer {
     }
   }
 
-  /// A message that carried a tag could not be sent.
-  public func transportFailed(_ tag: TransactionTag, at now: Instant, outbox: inout Outbox) {
+  /// A message that carried a tag could not be sent; `isRefused`: because too much waits to be sent already.
+  public func transportFailed(
+    _ tag: TransactionTag, isRefused: Bool = false, at now: Instant, outbox: inout Outbox
+  ) {
     switch tag {
     case .client(let handle):
       guard let client = clients[handle] else { return }
       client.isUnsent = true
+      client.isRefused = isRefused
       fail(client, now, &outbox)
     case .server(let handle):
       if let server = servers[handle] { fail(server, now, &outbox) }

@@ -38,6 +38,9 @@ public struct StreamFlow: Hashable, Sendable {
     self.epoch = epoch
     self.connection = connection
   }
+
+  /// The worker generation that accepted or opened the connection.
+  @inlinable public var generation: UInt16 { UInt16(truncatingIfNeeded: connection >> 48) }
 }
 
 /// Names a datagram peer as seen by one listener of a node. Nobody owns it: each worker of the node can send to it.

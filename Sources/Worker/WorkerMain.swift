@@ -70,6 +70,9 @@ private func serve(_ configuration: NodeConfiguration, _ arguments: WorkerArgume
   let signals = try SignalSource([.int, .term, .hup, .usr1], loop: loop) { signal in
     if signal == .usr1 { node.logStatistics(.notice) }
   }
+  if arguments.link >= 0 {
+    try node.startLinks(listener: Descriptor(owning: arguments.link), limit: .milliseconds(500))
+  }
   try addListeners(node.transport, configuration, arguments.listeners)
   let control = try ControlChannel(descriptor: arguments.control, loop: loop) { order in node.obey(order) }
   node.control = control

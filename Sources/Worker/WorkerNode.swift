@@ -1,3 +1,4 @@
+import Cluster
 import Configuration
 import Logging
 import Reactor
@@ -24,16 +25,26 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
   private var counters: WorkerCounters?
   private var connectionLog: ConnectionLog
   private var timer: DeadlineID?
-  private var actions = ServerActions()
+  var actions = ServerActions()
   /// Connections found gone while sending, to be told to the core when the present input is done.
-  private var goneFlows: [StreamFlow] = []
-  private var failedTags: [UInt64] = []
+  var goneFlows: [StreamFlow] = []
+  var failedTags: [UInt64] = []
+  /// Tags of what a link had no room for.
+  var refusedTags: [UInt64] = []
+  /// Offers that nobody got.
+  var unheardOffers: [UInt64] = []
+  /// The links with the other workers of the node; nil for a worker that is alone.
+  private(set) var links: LinkSet?
+  /// What was sent for them, and who uses which connection.
+  var foreign = ForeignUse()
   private var drainEnd: Instant?
   private var nextSweep = Instant(nanoseconds: 0)
 
   /// A worker for a slot; it takes connections once its listeners are added to ``transport``.
+  /// `location`: another than its own in memory.
   init(
-    _ configuration: NodeConfiguration, arguments: WorkerArguments, loop: EventLoop, log: Logger
+    _ configuration: NodeConfiguration, arguments: WorkerArguments, loop: EventLoop, log: Logger,
+    location other: (any LocationService)? = nil
   ) throws {
     self.loop = loop
     self.log = log
@@ -46,7 +57,8 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
         node: node, slot: arguments.slot, generation: arguments.generation,
         transaction: SlotHandle(index: 0, generation: 0)),
       hashing: hashing, users: Users(configuration), start: loop.now, unixSeconds: unixSeconds)
-    location = InMemoryLocationService(unixSeconds: unixSeconds, maximum: configuration.limits.bindings)
+    location =
+      other ?? InMemoryLocationService(unixSeconds: unixSeconds, maximum: configuration.limits.bindings)
     connectionLog = ConnectionLog(log, start: loop.now)
     let pages = try Self.pages(arguments)
     transport = TransportLayer(
@@ -62,6 +74,15 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
       WorkerCounters(
         pages: pages, slot: Int(arguments.slot), generation: arguments.generation, loop: loop
       ) { [unowned self] in self.readings }
+    }
+    if arguments.slots > 1, !arguments.linkDirectory.isEmpty {
+      links = LinkSet(
+        loop: loop,
+        identity: LinkIdentity(
+          node: node, epoch: arguments.epoch, slot: arguments.slot, generation: arguments.generation),
+        settings: LinkSettings(directory: arguments.linkDirectory, slots: arguments.slots))
+      links?.delegate = self
+      location.peers = self
     }
   }
 
@@ -87,6 +108,8 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
   func end() {
     logStatistics(.info)
     transport.closeAll()
+    links?.closeAll()
+    location.peers = nil
   }
 
   // MARK: Between inputs
@@ -94,7 +117,7 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
   /// Runs what the turn left: answers of the location service, failures found while sending; then asks when to come back.
   private func decide() {
     let now = loop.now
-    while location.hasAnswers || !goneFlows.isEmpty || !failedTags.isEmpty {
+    while location.hasAnswers || !goneFlows.isEmpty || !failedTags.isEmpty || hasNews {
       for answer in location.takeAnswers() {
         begin()
         switch answer {
@@ -111,11 +134,8 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
         core.connectionClosed(flow, at: now, actions: &actions)
         carryOut()
       }
-      while let tag = failedTags.popLast() {
-        begin()
-        core.transportFailed(tag, at: now, actions: &actions)
-        carryOut()
-      }
+      while let tag = failedTags.popLast() { failed(tag) }
+      decideLinks()
     }
     counters?.turn()
     guard let timer else { return }
@@ -162,17 +182,19 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
       """)
   }
 
-  private func begin() {
+  func begin() {
     actions.removeAll()
     core.unixSeconds = System.wallSeconds
   }
 
   /// Sends, asks and closes as the core ordered.
-  private func carryOut() {
+  func carryOut() {
     let octets = actions.outbox.octets
     for transmission in actions.outbox.transmissions {
       let message = octets.span.extracting(transmission.start..<transmission.end)
       switch transmission.destination {
+      case .flow(.stream(let flow)) where flow.slot != transport.identity.slot:
+        send(message, overForeign: flow, transmission.tag)
       case .flow(let flow):
         note(transport.send(message, over: flow, tag: transmission.tag), flow, transmission.tag)
       case .address(let address, let kind, let name):
@@ -187,6 +209,15 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
     if !actions.questions.isEmpty { location.ask(actions, at: core.unixSeconds) }
     for (flow, limit) in actions.supervisions { transport.expectLife(of: flow, within: limit) }
     for flow in actions.closes { transport.close(flow, afterFlush: true) }
+    if links != nil { carryOutLinks() }
+  }
+
+  /// The core hears that a message of its own could not be sent, or another worker does that one of its messages couldn't.
+  func failed(_ tag: UInt64) {
+    if failedForOther(tag) { return }
+    begin()
+    core.transportFailed(tag, at: loop.now, actions: &actions)
+    carryOut()
   }
 
   private func note(_ result: SendResult, _ flow: FlowID, _ tag: UInt64) {
@@ -228,6 +259,7 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
   func transport(closed flow: Flow, because reason: CloseReason) {
     connectionLog.closed(flow, reason, at: loop.now)
     guard case .stream(let stream) = flow.id else { return }
+    tellUsers(of: stream, .closed(stream))
     begin()
     core.connectionClosed(stream, at: loop.now, actions: &actions)
     carryOut()
@@ -239,15 +271,12 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
     connectionLog.failed(local, remote, isServer, failure, at: loop.now)
   }
 
-  func transport(failedToSend tag: UInt64, because reason: SendFailure) {
-    begin()
-    core.transportFailed(tag, at: loop.now, actions: &actions)
-    carryOut()
-  }
+  func transport(failedToSend tag: UInt64, because reason: SendFailure) { failed(tag) }
 
   func transport(suspect flow: Flow) {
     guard case .stream(let stream) = flow.id else { return }
     if !core.isSuspect(flow.id) { connectionLog.suspected(flow, at: loop.now) }
+    tellUsers(of: stream, .suspect(stream))
     begin()
     core.flowSuspected(stream, at: loop.now, actions: &actions)
     carryOut()
@@ -256,6 +285,7 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
   func transport(recovered flow: Flow) {
     guard case .stream(let stream) = flow.id else { return }
     connectionLog.recovered(flow, at: loop.now)
+    tellUsers(of: stream, .recovered(stream))
     core.flowRecovered(stream)
   }
 

@@ -20,11 +20,12 @@ final class TestNode {
   }
 
   let core: ServerCore
+  /// Which worker of the node it is.
+  let slot: UInt16
+  private let firstConnection: UInt64
   /// Whether requests from our domain have to prove who sent them.
   let isChallenging: Bool
   let users: TestUsers
-  /// Which worker it is.
-  let slot: UInt16
   var location = InMemoryLocation(now: TestNode.start)
   /// Which nonces are claimed; several nodes may share it.
   var claims = InMemoryClaims()
@@ -40,9 +41,11 @@ final class TestNode {
   private(set) var toAddresses: [(SocketAddress, String)] = []
   private var addressedTags: [UInt64] = []
   private(set) var closedFlows: [FlowID] = []
+  /// What is for other workers, until ``LinkedNodes`` carries it over.
+  var outgoing: [ForOther] = []
   /// The silence that the transport was told to allow last, of each connection.
   private(set) var supervisions: [FlowID: Duration] = [:]
-  private var gone: Set<FlowID> = []
+  private(set) var gone: Set<FlowID> = []
   private var datagramPeers: [SocketAddress: FlowID] = [:]
   private var random: SplitMix
   private var connections: UInt64 = 0
@@ -56,10 +59,14 @@ final class TestNode {
   static let start: Int64 = 1_790_000_000
 
   init(
-    seed: UInt64 = 1, number: UInt32 = 7, slot: UInt16 = 0, users: TestUsers = TestUsers(),
-    hashing: any Hashing = TestHashing(), _ change: (inout ServerSettings) -> Void = { _ in }
+    seed: UInt64 = 1, number: UInt32 = 7, slot: UInt16 = 0, generation: UInt16 = 1, users: TestUsers = TestUsers(),
+    hashing: any Hashing = TestHashing(),
+    _ change: (inout ServerSettings) -> Void = { _ in }
   ) {
     random = SplitMix(seed: seed)
+    firstConnection = UInt64(generation) << 48
+    // No two workers have peers at one address.
+    connections = UInt64(slot) * 64
     self.users = users
     self.slot = slot
     let listeners = [
@@ -78,7 +85,8 @@ final class TestNode {
     isChallenging = settings.authenticationRequired
     core = ServerCore(
       settings: settings,
-      identity: Branch(node: number, slot: slot, generation: 1, transaction: SlotHandle(index: 0, generation: 0)),
+      identity: Branch(
+        node: number, slot: slot, generation: generation, transaction: SlotHandle(index: 0, generation: 0)),
       hashing: hashing, users: users, start: now, unixSeconds: Self.start + 1)
   }
 
@@ -101,7 +109,7 @@ final class TestNode {
     let id: FlowID =
       transport == .udp
       ? .datagram(DatagramFlow(node: 7, listener: listener, remote: remote))
-      : .stream(StreamFlow(node: 7, slot: slot, epoch: 99, connection: 1 << 48 | connections))
+      : .stream(StreamFlow(node: 7, slot: slot, epoch: 99, connection: firstConnection | connections))
     if transport == .udp { datagramPeers[remote] = id }
     let local = SocketAddress(IPAddress(v4: 0xC000_0201), port: transport == .tls ? 5061 : 5060)
     return Peer(
@@ -239,6 +247,12 @@ final class TestNode {
     core.unixSeconds = Self.start + now.nanoseconds / 1_000_000_000
   }
 
+  /// What the location service has of a user; nil for nothing.
+  func contacts(of user: String) -> BindingSet? {
+    let key = Array("\(user)@example.test".utf8)
+    return location.lookup(aor: key.span, now: core.unixSeconds)
+  }
+
   /// Lets the location service answer.
   func settle() { advance(locationDelay) }
 
@@ -253,6 +267,8 @@ final class TestNode {
       case .flow(let id) where gone.contains(id):
         noteClosed(id)
         fail(transmission.tag)
+      case .flow(.stream(let flow)) where flow.slot != slot:
+        outgoing.append(.message(flow, octets, tag: transmission.tag))
       case .flow(let id): inboxes[id, default: []].append(octets)
       case .address(let address, .udp, _) where datagramPeers[address] != nil:
         if let id = datagramPeers[address] { inboxes[id, default: []].append(octets) }
@@ -261,9 +277,26 @@ final class TestNode {
         addressedTags.append(transmission.tag)
       }
     }
+    for passing in batch.passings { outgoing.append(.passing(passing, Array(batch.passed[passing.octets]))) }
+    for offer in batch.offers { outgoing.append(.offer(offer, Array(batch.passed[offer.octets]))) }
+    for flow in batch.trusted { outgoing.append(.trust(flow)) }
     closedFlows += batch.closes
     for (flow, limit) in batch.supervisions { supervisions[.stream(flow)] = limit }
     for question in batch.questions { ask(question, batch.keys) }
+  }
+
+  /// Something happens to the core.
+  func input(_ body: (ServerCore, Instant, inout ServerActions) -> Void) {
+    actions.removeAll()
+    body(core, now, &actions)
+    carryOut()
+  }
+
+  /// Another worker has a message sent over a connection of this one; false when that is gone.
+  func deliver(_ octets: [UInt8], over flow: StreamFlow) -> Bool {
+    guard !gone.contains(.stream(flow)) else { return false }
+    inboxes[.stream(flow), default: []].append(octets)
+    return true
   }
 
   /// As the worker does when it was told to send over a connection that is gone.

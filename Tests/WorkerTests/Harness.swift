@@ -1,6 +1,7 @@
 import Configuration
 import Logging
 import Reactor
+import SIPServer
 import Structures
 import Testing
 import Transport
@@ -14,7 +15,10 @@ final class Bench {
   let tcp: SocketAddress
   let udp: SocketAddress
 
-  init(_ more: [(String, SettingNode)] = [], page: Int32 = -1, slot: UInt16 = 0, slots: UInt16 = 1) throws {
+  init(
+    _ more: [(String, SettingNode)] = [], page: Int32 = -1, slot: UInt16 = 0, slots: UInt16 = 1, generation: UInt16 = 1,
+    linkDirectory: String = "", location: (any LocationService)? = nil
+  ) throws {
     System.ignoreBrokenPipes()
     let pairs: [(String, SettingNode)] =
       [
@@ -27,12 +31,12 @@ final class Bench {
     let resolved = ConfigurationBundle(file: "test", settings: tree, facts: facts).resolve()
     let configuration = try #require(resolved.configuration, "\(resolved.errors)")
     let arguments = WorkerArguments(
-      configuration: 3, control: 4, slot: slot, slots: slots, generation: 1, epoch: 0xE0, listeners: [],
-      page: page)
+      configuration: 3, control: 4, slot: slot, slots: slots, generation: generation, epoch: 0xE0, listeners: [],
+      linkDirectory: linkDirectory, page: page)
     loop = try EventLoop()
     node = try WorkerNode(
       configuration, arguments: arguments, loop: loop,
-      log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+      log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, location: location)
     let any = try #require(SocketAddress("127.0.0.1:0"))
     let stream = try Socket.listen(any)
     let datagram = try Socket.datagram(any)
@@ -111,7 +115,7 @@ final class Phone {
   }
 
   /// Sends a request that starts a transaction.
-  func send(_ method: String, _ uri: String, to: String? = nil, more: String = "") {
+  func send(_ method: String, _ uri: String, to: String? = nil, toTag: String? = nil, more: String = "") {
     cseq += 1
     let via = transport == .udp ? "UDP" : "TCP"
     write(
@@ -120,7 +124,7 @@ final class Phone {
       Via: SIP/2.0/\(via) \(host);branch=z9hG4bK\(name)\(cseq);rport\r
       Max-Forwards: 70\r
       From: <sip:\(name)@example.test>;tag=\(name)\r
-      To: <\(to ?? uri)>\r
+      To: <\(to ?? uri)>\(toTag.map { ";tag=" + $0 } ?? "")\r
       Call-ID: \(name)@test\r
       CSeq: \(cseq) \(method)\r
       \(more)Content-Length: 0\r

@@ -142,6 +142,12 @@ static const int clinux_seqpacket = 5;
 int clinux_unix_listen(const char *path, int type, unsigned mode, int backlog);
 // A socket connected to a listening one, non-blocking. -EAGAIN: too many wait at the listener already.
 int clinux_unix_connect(const char *path, int type);
+// One connection of a listener, non-blocking and closed on exec. -EAGAIN: nobody waits.
+int clinux_packet_accept(int listener);
+// The user of the process at the other end of a Unix socket: of the one that connected, or that made the listener.
+int64_t clinux_peer_user(int descriptor);
+// The effective user of this process.
+int64_t clinux_user(void);
 
 // ---- shared memory
 

@@ -22,10 +22,11 @@ extension ServerCore {
   }
 
   /// Marks a message by who sent it.
-  func markTrust(_ message: Message, _ flow: Flow) {
+  func markTrust(_ message: Message, _ flow: Flow, _ actions: inout ServerActions) {
     guard !settings.identity.trusted.isEmpty, isTrusted(flow) else { return }
     message.isTrusted = true
-    if case .stream(let stream) = flow.id { trustedConnections.insert(stream) }
+    guard case .stream(let stream) = flow.id, trustedConnections.insert(stream).inserted else { return }
+    if stream.slot == transactions.identity.slot { actions.trusted.append(stream) }
   }
 
   // MARK: Fields that come and go

@@ -155,6 +155,8 @@ final class ResponseContext {
   var challenges: [UInt8] = []
   /// Whether a final response was forwarded.
   var isAnswered = false
+  /// Whether a branch failed since too much waits here already: a 503 of our own says so.
+  var isOverloaded = false
   /// Whether the caller sent CANCEL, or a 6xx came: nothing new is tried.
   var isStopped = false
   /// Header lines for the CANCEL of the branches that wait for their first response (RFC 3261 §9.1, RFC 3326 §2).
@@ -195,6 +197,7 @@ final class ResponseContext {
     challenges.clear()
     isAnswered = false
     isStopped = false
+    isOverloaded = false
     cancelReason.clear()
     poppedRoutes = 0
     callerRecord.clear()

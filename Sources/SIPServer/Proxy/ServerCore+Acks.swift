@@ -5,9 +5,14 @@ import Structures
 /// The ACK to a 2xx, which has no transaction (RFC 3261 §13.2.2.4, §16.6).
 extension ServerCore {
   /// An ACK to a 2xx is forwarded without a transaction (RFC 3261 §16.6, §17.1.1.3); one for a response of ours is for us.
-  func receivedAck(_ inquiry: Inquiry, _ now: Instant, _ actions: inout ServerActions) {
+  ///
+  /// One that has a token goes where that leads. Any other may be the ACK to a response of a transaction of another worker: `mayBeElsewhere`.
+  func receivedAck(
+    _ inquiry: Inquiry, mayBeElsewhere: Bool = false, _ now: Instant, _ actions: inout ServerActions
+  ) {
     var inquiry = inquiry
     readRoutes(&inquiry)
+    if mayBeElsewhere, inquiry.token == nil, offer(inquiry, now, &actions) { return }
     let bytes = inquiry.message.bytes
     guard inquiry.message.number(of: .maxForwards) != 0, !hasLocalTag(inquiry.message), inquiry.uri.isSIP,
       !hasLooped(inquiry)

@@ -10,7 +10,7 @@ extension ServerCore {
     _ target: ResponseContext.Target, _ context: ResponseContext, _ actions: inout ServerActions
   ) {
     guard target.origin == .binding, target.route.isEmpty, case .stream(let stream) = target.hop.flow,
-      closedConnections.contains(stream.connection)
+      closedConnections.contains(stream)
     else { return }
     actions.questions.append(.remove(aor: context.record, flow: .stream(stream)))
   }
@@ -19,7 +19,7 @@ extension ServerCore {
   /// Another way is looked for once; what can't be sent there either is lost.
   func leadBack(_ server: ServerTransaction) {
     guard !closedConnections.isEmpty, case .flow(.stream(let stream)) = server.destination,
-      closedConnections.contains(stream.connection), let other = destinationWithoutFlow(server)
+      closedConnections.contains(stream), let other = destinationWithoutFlow(server)
     else { return }
     server.destination = other
   }

@@ -4,7 +4,7 @@ import Structures
 
 /// Response processing (RFC 3261 §16.7).
 extension ServerCore {
-  func receivedResponse(_ message: Message, _ now: Instant, _ actions: inout ServerActions) {
+  func receivedResponse(_ message: Message, _ flow: Flow, _ now: Instant, _ actions: inout ServerActions) {
     statistics.responsesReceived &+= 1
     let bytes = message.bytes
     // RFC 3261 §18.1.2: what wasn't sent by one of our names isn't the answer to anything of ours.
@@ -15,6 +15,9 @@ extension ServerCore {
     }
     switch transactions.received(message, via: via, at: now, outbox: &actions.outbox) {
     case .stray: drop(message)
+    case .elsewhere(let slot, let generation):
+      pass(message, flow, to: slot, generation, &actions)
+      transactions.pool.put(message)
     case .absorbed: transactions.pool.put(message)
     case .deliver(let client):
       if let handle = client.keepsAlive { keepAliveAnswered(handle) }
@@ -210,7 +213,8 @@ extension ServerCore {
       respond(server, 487, now, &actions)
     case .local(let status):
       // RFC 4320 §4.2: a non-INVITE request that timed out gets no answer: it would come too late.
-      if status != 408 || context.isInvite { respond(server, status == 503 ? 500 : status, now, &actions) }
+      let isElsewhere = status == 503 && !context.isOverloaded
+      if status != 408 || context.isInvite { respond(server, isElsewhere ? 500 : status, now, &actions) }
     case .none:
       if context.isInvite { respond(server, context.isStopped ? 487 : 480, now, &actions) }
     }

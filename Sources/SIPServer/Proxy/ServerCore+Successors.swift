@@ -12,7 +12,9 @@ extension ServerCore {
     settle(context, client.branch)
     let target = context.targets[context.branches[client.branch].target]
     removeIfClosed(target, context, &actions)
-    if isRefusedForSize(client, context, now), mayTryMore(context) {
+    if client.isRefused {
+      refusedForLoad(client, context, now, &actions)
+    } else if isRefusedForSize(client, context, now), mayTryMore(context) {
       forwardAtOnce(target, context, now, &actions)
     } else if let fallback = target.fallback, mayTryMore(context) {
       forwardAtOnce(target.over(fallback), context, now, &actions)
@@ -23,6 +25,16 @@ extension ServerCore {
     }
     scheduleTimerC(context)
     completeIfDone(context, now, &actions)
+  }
+
+  /// Nothing is wrong with the flow; only too much waits for it.
+  private func refusedForLoad(
+    _ client: ClientTransaction, _ context: ResponseContext, _ now: Instant, _ actions: inout ServerActions
+  ) {
+    guard !tryNextFlow(context, client.branch, now, &actions) else { return }
+    statistics.overloaded &+= 1
+    context.isOverloaded = true
+    keepBetter(context, local: 503)
   }
 
   /// RFC 5626 §7, RFC 5627 §6.1: after 408 and 430 and a failed flow the request goes over the next flow of the instance. False when there is none.

@@ -1,0 +1,37 @@
+import Structures
+
+/// Flows in frames; ``PartReader`` reads them.
+enum FlowCoding {
+  /// The name of a connection: node (4), slot (2), epoch (8), connection (8).
+  static func append(_ flow: StreamFlow, to output: inout OutputSpan<UInt8>) {
+    output.append(bigEndian: UInt64(flow.node), 4)
+    output.append(bigEndian: UInt64(flow.slot), 2)
+    output.append(bigEndian: flow.epoch, 8)
+    output.append(bigEndian: flow.connection, 8)
+  }
+
+  /// All facts: transport (1), listener (2), 1 if verified (1), our address and the peer's; then the name of the connection, or for UDP the node (4).
+  /// An address is family (1: 4 or 6), port (2) and 4 or 16 octets.
+  static func append(_ flow: Flow, to output: inout OutputSpan<UInt8>) {
+    output.append(flow.transport.rawValue)
+    output.append(bigEndian: UInt64(flow.listener), 2)
+    output.append(flow.isVerified ? 1 : 0)
+    append(flow.local, to: &output)
+    append(flow.remote, to: &output)
+    switch flow.id {
+    case .stream(let name): append(name, to: &output)
+    case .datagram(let name): output.append(bigEndian: UInt64(name.node), 4)
+    }
+  }
+
+  private static func append(_ address: SocketAddress, to output: inout OutputSpan<UInt8>) {
+    output.append(address.address.family.rawValue)
+    output.append(bigEndian: UInt64(address.port), 2)
+    switch address.address.family {
+    case .v4: output.append(bigEndian: address.address.low, 4)
+    case .v6:
+      output.append(bigEndian: address.address.high, 8)
+      output.append(bigEndian: address.address.low, 8)
+    }
+  }
+}
