@@ -88,6 +88,8 @@ public final class LinkSet: EventHandler {
 
   /// Whether any other slot can be reached.
   public var hasPeers: Bool { outgoing.contains { $0.generation != nil } }
+  /// How many other slots can be reached.
+  public var peerCount: Int { outgoing.count { $0.generation != nil } }
 
   /// Whether every other slot has said hello in both directions.
   public var isComplete: Bool {
