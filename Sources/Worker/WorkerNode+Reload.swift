@@ -42,7 +42,9 @@ extension WorkerNode {
     for (name, context) in prepared.contexts.client { transport.setClientContext(context, profile: name) }
     for (index, profile) in listenerProfiles.enumerated() {
       // A profile that went away serves on where a listener has it until this worker ends.
-      if let context = prepared.contexts.server[profile] { transport.setServerContext(context, listener: UInt16(index)) }
+      if let context = prepared.contexts.server[profile] {
+        transport.setServerContext(context, listener: UInt16(index))
+      }
     }
     setLogLevel(Logger.Level(rawValue: prepared.configuration.log.level.rawValue) ?? .info)
     log.info("serves by new settings", metadata: ["version": "\(version)"])
