@@ -65,7 +65,7 @@ enum LayerTable {
   ]
 
   /// Targets that lie elsewhere than in Sources: benchmarks, and what tests are made of.
-  static let outside: Set<String> = ["CAllocationCount", "micro", "crossing", "Simulation", "simulate"]
+  static let outside: Set<String> = ["CAllocationCount", "micro", "crossing", "redis-bench", "Simulation", "simulate"]
 
   static func row(for target: String) -> Row? { rows.first { $0.target == target } }
 
