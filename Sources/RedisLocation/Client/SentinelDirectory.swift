@@ -75,6 +75,7 @@ final class SentinelDirectory: RedisLinkOwner {
 
   private func sendQuestion() {
     guard isWanted, !isAsked, let question else { return }
+    let command = command
     isAsked = question.send(command.span, token: 1) == .accepted
   }
 
