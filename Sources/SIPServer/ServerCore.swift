@@ -9,9 +9,10 @@ import Structures
 /// `Proxy/ServerCore+Forwarding` (as what) → `Proxy/ServerCore+Responses` (which answer goes back); REGISTER turns off to `Registrar/`.
 /// The location service is asked by an action and answers by an input: nothing here builds on an immediate answer.
 public final class ServerCore {
-  let settings: ServerSettings
+  /// What it was told to do.
+  public internal(set) var settings: ServerSettings
   let hashing: any Hashing
-  let users: any UserDirectory
+  var users: any UserDirectory
   /// The users of domains that ask for them.
   let userCache: UserCache
   let authenticator: Authenticator
