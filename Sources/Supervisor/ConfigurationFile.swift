@@ -43,7 +43,7 @@ public struct ConfigurationFile: Sendable {
   }
 
   /// Whether the node has a Redis of its own: the file names none.
-  var wantsPrivateRedis: Bool { bundle.settings[["redis"]]?.isNull ?? true }
+  var wantsPrivateRedis: Bool { configuration.redis.target == .ownServer }
 
   /// Gives the secret of the state directory to a configuration that names no file with one.
   public mutating func setStandardSecret(_ secret: [UInt8]) {
