@@ -86,11 +86,6 @@ struct Resolver {
 
   private mutating func resolveWorkers() -> Int {
     let wanted = reader.number(["workers"])
-    if wanted > 1 {
-      reader.note(
-        ["workers"], reader.position(["workers"]), "workers of this version do not share registrations",
-        "write workers: 1 to silence this")
-    }
     return wanted == 0 ? max(1, sources.facts.cores) : wanted
   }
 

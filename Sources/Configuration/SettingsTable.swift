@@ -54,8 +54,8 @@ public enum SettingsTable {
       "The digest algorithms offered to the users of this domain, best first."),
     Setting(
       "workers", .countOrAuto(1...256), default: .written("auto"), reload: .restart,
-      "How many worker processes serve; auto: one for each processor core. In this version auto means 1: several workers "
-        + "do not share registrations yet."),
+      "How many worker processes serve; auto: one for each processor core. To a client they are one server: whichever it is "
+        + "connected to, it reaches all others."),
   ]
 
   private static let listening: [Setting] = [

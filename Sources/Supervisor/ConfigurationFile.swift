@@ -19,8 +19,7 @@ public struct ConfigurationFile: Sendable {
     case .success(let node): settings = node
     case .failure(let errors): throw errors
     }
-    // One for the time being: until workers share registrations, only those who ask for several get them.
-    let facts = SettingsSources.Facts(hostName: Self.hostName, cores: 1, clusterSecret: [])
+    let facts = SettingsSources.Facts(hostName: Self.hostName, cores: System.processorCount, clusterSecret: [])
     var files: [String: [UInt8]] = [:]
     var documents: [String: SettingNode] = [:]
     let sources = SettingsSources(

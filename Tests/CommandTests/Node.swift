@@ -59,7 +59,9 @@ final class Node {
 
   deinit { if process.isRunning { kill(process.processIdentifier, SIGKILL) } }
 
+  /// Writes the settings; a node has one worker unless `more` says otherwise.
   private static func prepare(_ sandbox: Sandbox, _ more: String, _ listen: String) throws {
+    let more = more.contains("workers:") ? more : "workers: 1\n" + more
     try sandbox.write(worker, to: "worker", rights: 0o755)
     try sandbox.write(
       "node: n\ndomains: [example.test]\nlisten: [\"\(listen)\"]\nstate_directory: state\n" + more, to: "apus.yaml")

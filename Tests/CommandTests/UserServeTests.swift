@@ -70,10 +70,10 @@ struct UserServeTests {
     let sandbox = try Sandbox()
     let node = try Node(sandbox, more: "user: nobody-at-all\n")
     #expect(node.end() == 1)
-    #expect(node.log.contains("apus.yaml:5:7: user: there is no user nobody-at-all; useradd "))
+    #expect(node.log.contains("apus.yaml:6:7: user: there is no user nobody-at-all; useradd "))
     let check = try sandbox.run(["check", "--config", "apus.yaml"])
     #expect(check.status == 0)
-    #expect(check.errors.contains("note: apus.yaml:5:7: user: there is no user nobody-at-all; "))
+    #expect(check.errors.contains("note: apus.yaml:6:7: user: there is no user nobody-at-all; "))
   }
 
   @Test(

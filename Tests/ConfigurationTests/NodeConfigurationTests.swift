@@ -196,11 +196,11 @@ struct NodeConfigurationTests {
     #expect(errors(node, files: ["key": []]).count == 1)
   }
 
-  @Test("several workers are noted while they share no registrations")
+  @Test("auto stands for as many workers as the host has cores; a number for itself")
   func workers() {
-    #expect(resolve(.plain([("workers", "2")])).notes.contains { $0.key == "workers" })
-    #expect(!resolve(.plain([("workers", "1")])).notes.contains { $0.key == "workers" })
+    #expect(resolve(.plain([("workers", "2")])).configuration?.workers == 2)
     #expect(resolve(.plain([("workers", "auto")])).configuration?.workers == 4)
+    #expect(resolve(.plain()).configuration?.workers == 4)
   }
 
   @Test("0 switches off what may be switched off, and only that")
