@@ -75,6 +75,7 @@ struct LocationMachineTests {
     let (reader, first, second) = (prompt(0), prompt(1), prompt(2))
     first.update(1, Samples.register("sip:a@x", over: Samples.stream(1, slot: 1), seconds: 600))
     second.update(1, Samples.register("sip:b@x", over: Samples.stream(1, slot: 2), seconds: 30))
+    first.settle()
     reader.lookup(1, aor)
     let refresh = Samples.register("sip:b@x", over: Samples.stream(1, slot: 2), cseq: 2, now: Station.start + 20)
     second.now.unixSeconds += 20
