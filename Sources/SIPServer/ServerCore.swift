@@ -40,7 +40,7 @@ public final class ServerCore {
   /// server transactions.
   var registersUnderWay: [UInt64: SlotHandle] = [:]
   var closedConnections = ClosedConnections()
-  /// Over what something came already; see ``ServerCore/isFirst(over:)``.
+  /// Over what callers have called already; see ``ServerCore/offer(_:_:_:)``.
   var knownFlows = KnownFlows()
   var offerAllowance: OfferAllowance
   /// Whether no other process of the node can be asked for anything; the owner sets it.
