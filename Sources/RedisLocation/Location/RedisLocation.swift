@@ -4,10 +4,13 @@ import Structures
 
 /// What a ``RedisLocation`` is told at its start, beside how Redis is reached.
 public struct RedisLocationSettings: Sendable {
-  /// The worker's node, slot and generation, and the epoch of its flows.
+  /// The node, as flows name it.
   public var node: UInt32
+  /// The worker's slot.
   public var slot: UInt16
+  /// Which process of the slot it is.
   public var generation: UInt16
+  /// The epoch of its flows.
   public var epoch: UInt64
   /// Octets of looked-up bindings that are kept.
   public var cacheSize = 32 << 20
