@@ -2,6 +2,8 @@
 #include "CLinux.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -10,17 +12,50 @@
 
 _Static_assert(SOCK_STREAM == 1 && SOCK_SEQPACKET == 5, "socket types");
 
-int clinux_unix_listen(const char *path, int type, unsigned mode, int backlog) {
-  struct sockaddr_un address = {.sun_family = AF_UNIX};
-  if (strlen(path) >= sizeof address.sun_path) return -ENAMETOOLONG;
-  strcpy(address.sun_path, path);
-  int descriptor = socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+// An address holds 107 octets of a path. A longer one is named by way of its directory, which the system calls `/proc/self/fd/N` while it is open:
+// `directory` is that descriptor, to be closed after the call, or -1. Returns 0 or -errno.
+static int unix_address(const char *path, struct sockaddr_un *address, int *directory) {
+  memset(address, 0, sizeof *address);
+  address->sun_family = AF_UNIX;
+  *directory = -1;
+  size_t length = strlen(path);
+  if (length < sizeof address->sun_path) {
+    memcpy(address->sun_path, path, length + 1);
+    return 0;
+  }
+  const char *name = strrchr(path, '/');
+  char parent[4096];
+  if (!name || name == path || (size_t)(name - path) >= sizeof parent) return -ENAMETOOLONG;
+  memcpy(parent, path, (size_t)(name - path));
+  parent[name - path] = 0;
+  int descriptor = open(parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (descriptor < 0) return -errno;
+  int written = snprintf(address->sun_path, sizeof address->sun_path, "/proc/self/fd/%d%s", descriptor, name);
+  if (written < 0 || (size_t)written >= sizeof address->sun_path) {
+    close(descriptor);
+    return -ENAMETOOLONG;
+  }
+  *directory = descriptor;
+  return 0;
+}
+
+int clinux_unix_listen(const char *path, int type, unsigned mode, int backlog) {
+  struct sockaddr_un address;
+  int directory;
+  int named = unix_address(path, &address, &directory);
+  if (named < 0) return named;
+  int descriptor = socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (descriptor < 0) {
+    int failure = -errno;
+    if (directory >= 0) close(directory);
+    return failure;
+  }
   // The kernel gives the file the rights of the socket: nobody else can connect between bind and a later chmod.
   int error = fchmod(descriptor, mode) < 0 ? -errno : 0;
   mode_t before = umask(0);
   if (error == 0 && bind(descriptor, (struct sockaddr *)&address, sizeof address) < 0) error = -errno;
   umask(before);
+  if (directory >= 0) close(directory);
   if (error == 0 && listen(descriptor, backlog) < 0) {
     error = -errno;
     unlink(path);
@@ -44,18 +79,20 @@ int clinux_unix_send(const uint8_t *name, size_t length, const void *octets, siz
 }
 
 int clinux_unix_connect(const char *path, int type) {
-  struct sockaddr_un address = {.sun_family = AF_UNIX};
-  if (strlen(path) >= sizeof address.sun_path) return -ENAMETOOLONG;
-  strcpy(address.sun_path, path);
+  struct sockaddr_un address;
+  int directory;
+  int error = unix_address(path, &address, &directory);
+  if (error < 0) return error;
   int descriptor = socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (descriptor < 0) return -errno;
-  int result;
-  do result = connect(descriptor, (struct sockaddr *)&address, sizeof address);
-  while (result < 0 && errno == EINTR);
-  if (result == 0) return descriptor;
-  int error = -errno;
-  close(descriptor);
-  return error;
+  if (descriptor < 0) error = -errno;
+  while (descriptor >= 0 && connect(descriptor, (struct sockaddr *)&address, sizeof address) < 0) {
+    if (errno == EINTR) continue;
+    error = -errno;
+    close(descriptor);
+    descriptor = -1;
+  }
+  if (directory >= 0) close(directory);
+  return error < 0 ? error : descriptor;
 }
 
 int clinux_packet_accept(int listener) {

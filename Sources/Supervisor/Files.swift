@@ -99,14 +99,6 @@ public enum Files {
     }
   }
 
-  /// Why a Unix socket can't be made.
-  static func socketProblem(_ code: Int32) -> SettingsSources.FileProblem {
-    guard code == ENAMETOOLONG else { return problem(code) }
-    return .init(
-      problem: "the path is too long for a Unix socket, which takes 107 octets",
-      remedy: "choose a shorter state_directory")
-  }
-
   /// An errno in words, with what can be done.
   static func problem(_ code: Int32) -> SettingsSources.FileProblem {
     let text = String(cString: strerror(code))

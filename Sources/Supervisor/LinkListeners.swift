@@ -32,7 +32,7 @@ final class LinkListeners {
       guard result >= 0 else {
         for number in numbers { clinux_close(number) }
         Self.removeSockets(in: directory)
-        throw .unusable(path: path, Files.socketProblem(-result))
+        throw .unusable(path: path, Files.problem(-result))
       }
       numbers.append(result)
       do throws(SettingsSources.FileProblem) { try owner?.own(path) } catch { throw .unusable(path: path, error) }

@@ -13,9 +13,6 @@ struct RedisFiles {
   let socket: String
   private let lockPath: String
 
-  /// The octets of a Unix socket's path that the kernel takes.
-  private static let longestSocketPath = 107
-
   /// The files in a state directory.
   init(stateDirectory: String) {
     directory = stateDirectory + "/redis"
@@ -26,9 +23,6 @@ struct RedisFiles {
 
   /// Makes the directory and writes the configuration.
   func prepare(for owner: ProcessOwner?) throws(StateDirectory.Problem) {
-    guard socket.utf8.count <= Self.longestSocketPath else {
-      throw .unusable(path: socket, Files.socketProblem(ENAMETOOLONG))
-    }
     do throws(SettingsSources.FileProblem) {
       try Files.makeDirectory(directory)
       guard chmod(directory, 0o700) == 0 else { throw Files.problem(errno) }
