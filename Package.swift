@@ -110,6 +110,9 @@ let package = Package(
       name: "crossing", dependencies: ["Structures", "Reactor", "CLinux", "Cluster"],
       path: "benchmarks/crossing/Sources",
       swiftSettings: settings),
+    .executableTarget(
+      name: "redis-bench", dependencies: ["Structures", "Reactor", "RedisLocation"],
+      path: "benchmarks/redis/Sources/redis-bench", swiftSettings: settings),
 
     // Phones, a network and a server core in simulated time: Tests/Simulation.
     .target(

@@ -48,7 +48,7 @@ public struct RedisHealth: Equatable, Sendable {
   public var counters: RedisCounters
 }
 
-/// Hears of a ``RedisClient``, never within a call of it.
+/// Hears of a ``RedisClient``: in a turn of its loop, and in ``RedisClient/stop()``, never within ``RedisClient/send(_:token:)``.
 public protocol RedisClientDelegate: AnyObject {
   /// The reply to a command, in the order of the commands. An error among them concerns this command only.
   func redis(_ client: RedisClient, reply: RedisReply, token: UInt64)
@@ -181,10 +181,13 @@ public final class RedisClient: RedisLinkOwner {
 
   // MARK: From the directory
 
-  /// A sentinel says where the master is; nil: none does.
+  /// A sentinel says where the master is; nil: it knows none.
   func master(is server: RedisServer?) {
-    commands?.located(server)
-    subscription?.located(server)
+    for link in [commands, subscription] {
+      guard let link else { continue }
+      if link.machine.isServing, let server, link.server != server { link.masterMoved() }
+      link.located(server)
+    }
   }
 
   /// A sentinel says that the master has moved.

@@ -22,7 +22,7 @@ public struct RedisCommandWriter: ~Copyable {
   public mutating func begin(_ count: Int) {
     precondition(missing == 0 && count > 0, "a command lacks arguments")
     missing = count
-    appendHead(0x2A, count)
+    octets.append(addingCapacity: Self.frame) { $0.append(redisHead: 0x2A, count) }
   }
 
   /// Appends an argument.
@@ -33,51 +33,57 @@ public struct RedisCommandWriter: ~Copyable {
 
   /// Appends an argument of any octets.
   public mutating func argument(_ part: Span<UInt8>) {
-    beginArgument(part.count)
-    octets.append(part)
-    endArgument()
+    countArgument()
+    octets.append(addingCapacity: Self.frame + part.count) {
+      $0.append(redisHead: 0x24, part.count)
+      $0.append(part)
+      $0.appendLineBreak()
+    }
   }
 
   /// Appends one argument that consists of two parts, a prefix and a name for instance.
   public mutating func argument(_ first: Span<UInt8>, _ second: Span<UInt8>) {
-    beginArgument(first.count + second.count)
-    octets.append(first)
-    octets.append(second)
-    endArgument()
+    countArgument()
+    let length = first.count + second.count
+    octets.append(addingCapacity: Self.frame + length) {
+      $0.append(redisHead: 0x24, length)
+      $0.append(first)
+      $0.append(second)
+      $0.appendLineBreak()
+    }
   }
 
   /// Appends one argument that consists of three parts.
   public mutating func argument(_ first: Span<UInt8>, _ second: Span<UInt8>, _ third: Span<UInt8>) {
-    beginArgument(first.count + second.count + third.count)
-    octets.append(first)
-    octets.append(second)
-    octets.append(third)
-    endArgument()
+    countArgument()
+    let length = first.count + second.count + third.count
+    octets.append(addingCapacity: Self.frame + length) {
+      $0.append(redisHead: 0x24, length)
+      $0.append(first)
+      $0.append(second)
+      $0.append(third)
+      $0.appendLineBreak()
+    }
   }
 
   /// Appends a number in decimal as an argument.
   public mutating func argument(decimal number: Int64) {
+    countArgument()
     let magnitude = number.magnitude
-    beginArgument(Self.digits(magnitude) + (number < 0 ? 1 : 0))
-    if number < 0 { octets.append(0x2D) }
-    octets.append(decimal: magnitude)
-    endArgument()
+    octets.append(addingCapacity: Self.frame + OutputSpan<UInt8>.decimalDigits + 1) {
+      $0.append(redisHead: 0x24, Self.digits(magnitude) + (number < 0 ? 1 : 0))
+      if number < 0 { $0.append(0x2D) }
+      $0.append(decimal: magnitude)
+      $0.appendLineBreak()
+    }
   }
 
-  private mutating func beginArgument(_ length: Int) {
+  /// Room for what stands around an argument: its length with a sign before and a line break behind, and one at its end.
+  private static var frame: Int { OutputSpan<UInt8>.decimalDigits + 5 }
+
+  private mutating func countArgument() {
     precondition(missing > 0, "more arguments than the command has")
     missing -= 1
-    appendHead(0x24, length)
-  }
-
-  private mutating func endArgument() { octets.append("\r\n") }
-
-  private mutating func appendHead(_ kind: UInt8, _ number: Int) {
-    octets.append(addingCapacity: OutputSpan<UInt8>.decimalDigits + 3) {
-      $0.append(kind)
-      $0.append(decimal: UInt64(number))
-      $0.append("\r\n")
-    }
   }
 
   private static func digits(_ number: UInt64) -> Int {
@@ -87,5 +93,18 @@ public struct RedisCommandWriter: ~Copyable {
       count += 1
     }
     return count
+  }
+}
+
+extension OutputSpan<UInt8> {
+  fileprivate mutating func append(redisHead kind: UInt8, _ number: Int) {
+    append(kind)
+    append(decimal: UInt64(number))
+    appendLineBreak()
+  }
+
+  fileprivate mutating func appendLineBreak() {
+    append(0x0D)
+    append(0x0A)
   }
 }

@@ -25,13 +25,13 @@ extension RedisGreeting {
   /// Writes the commands of ``steps`` in their order.
   func write(to output: inout [UInt8]) {
     var writer = RedisCommandWriter()
+    let (password, clientName) = (password ?? [], clientName)
     for step in steps {
       switch step {
       case .authenticate:
         writer.begin(user == nil ? 2 : 3)
         writer.argument("AUTH")
         if let user { writer.argument(user.span) }
-        let password = password ?? []
         writer.argument(password.span)
       case .select:
         writer.begin(2)

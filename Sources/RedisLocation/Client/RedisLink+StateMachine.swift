@@ -60,17 +60,6 @@ struct RedisLinkMachine {
     case changed
   }
 
-  struct Times: Equatable {
-    /// For a command's reply, for the greeting, and for finding out where the server is.
-    var command = Duration.seconds(2)
-    /// For a connection to be opened, and as long again for TLS.
-    var connect = Duration.seconds(2)
-    /// Silence after which a sign of life is asked for.
-    var quiet = Duration.seconds(1)
-    var shortestWait = Duration.milliseconds(50)
-    var longestWait = Duration.seconds(2)
-  }
-
   /// Names a command of our own: nobody waits for its reply.
   static let ownToken: UInt64 = 0
 
@@ -80,15 +69,20 @@ struct RedisLinkMachine {
   /// Since when it serves or doesn't.
   private(set) var since: Instant
   let greeting: [GreetingStep]
+  private let isSubscriber: Bool
   private let times: Times
+  /// Of each command and reply, so without the arithmetic of `Duration`.
+  private let (commandNanoseconds, quietNanoseconds): (Int64, Int64)
   private let usesTLS: Bool
   private var pending = PendingCommands()
   private var backOff: BackOff
 
   init(greeting: [GreetingStep], usesTLS: Bool, times: Times, seed: UInt64, at now: Instant) {
     self.greeting = greeting
+    isSubscriber = greeting.contains(.subscribe)
     self.usesTLS = usesTLS
     self.times = times
+    (commandNanoseconds, quietNanoseconds) = (times.command.nanoseconds, times.quiet.nanoseconds)
     since = now
     backOff = BackOff(shortest: times.shortestWait, longest: times.longestWait, seed: seed)
   }
@@ -151,7 +145,7 @@ struct RedisLinkMachine {
   /// A command was added to what is sent. Only while ``isServing``; `token` is not 0.
   mutating func sent(_ token: UInt64, at now: Instant) {
     precondition(isServing && token != Self.ownToken)
-    pending.append(token, deadline: now + times.command)
+    pending.append(token, deadline: now.adding(nanoseconds: commandNanoseconds))
   }
 
   /// A reply came.
@@ -159,8 +153,8 @@ struct RedisLinkMachine {
     switch state {
     case .greeting(let step, let until): answered(step, until, reply, at: now, into: &actions)
     case .serving(let since, _):
-      state = .serving(since: since, quietUntil: now + times.quiet)
-      if greeting.contains(.subscribe) {
+      state = .serving(since: since, quietUntil: now.adding(nanoseconds: quietNanoseconds))
+      if isSubscriber {
         heard(reply, at: now, into: &actions)
       } else {
         replied(reply, at: now, into: &actions)

@@ -45,6 +45,7 @@ final class RedisLink: EventHandler, DeadlineOwner {
   private var deadline: DeadlineID?
   private var scheduled = Instant.distantFuture
   var actions: [RedisLinkMachine.Action] = []
+  private var performed = 0
   private var isPerforming = false
   private(set) var counters = RedisCounters()
 
@@ -74,7 +75,8 @@ final class RedisLink: EventHandler, DeadlineOwner {
   /// Closes the connection; commands without a reply fail. Afterwards nothing more is heard of the link.
   func stop() {
     machine.stopped(at: loop.now, into: &actions)
-    perform()
+    // The owner may stop the link while it is told something: it hears of the rest here.
+    if isPerforming { performRest() } else { perform() }
     owner = nil
     guard let deadline else { return }
     loop.removeDeadline(deadline)
@@ -169,15 +171,19 @@ final class RedisLink: EventHandler, DeadlineOwner {
   func perform() {
     if isPerforming { return }
     isPerforming = true
-    var index = 0
-    while index < actions.count {
-      let action = actions[index]
-      index += 1
-      carryOut(action)
-    }
+    performRest()
     actions.clear()
+    performed = 0
     isPerforming = false
     arm()
+  }
+
+  private func performRest() {
+    while performed < actions.count {
+      let action = actions[performed]
+      performed += 1
+      carryOut(action)
+    }
   }
 
   private func carryOut(_ action: RedisLinkMachine.Action) {

@@ -80,6 +80,19 @@ extension RedisSettings: CustomStringConvertible, CustomReflectable {
   public var customMirror: Mirror { Mirror(self, children: [:]) }
 }
 
+extension RedisLinkMachine {
+  struct Times: Equatable {
+    /// For a command's reply, for the greeting, and for finding out where the server is.
+    var command = Duration.seconds(2)
+    /// For a connection to be opened, and as long again for TLS.
+    var connect = Duration.seconds(2)
+    /// Silence after which a sign of life is asked for.
+    var quiet = Duration.seconds(1)
+    var shortestWait = Duration.milliseconds(50)
+    var longestWait = Duration.seconds(2)
+  }
+}
+
 extension RedisSettings {
   var times: RedisLinkMachine.Times {
     RedisLinkMachine.Times(

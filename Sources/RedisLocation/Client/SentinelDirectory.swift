@@ -18,7 +18,7 @@ final class SentinelDirectory: RedisLinkOwner {
   private var isAsked = false
   /// Answers that turned out to be of no use, since the last sentinel was left.
   private var denials = 0
-  private var command: [UInt8]
+  private let command: [UInt8]
 
   init(
     _ sentinels: [RedisServer], master: String, settings: RedisSettings, loop: EventLoop, scratch: RedisScratch,
@@ -99,7 +99,10 @@ final class SentinelDirectory: RedisLinkOwner {
   }
 
   func linkChanged(_ link: RedisLink) {
-    if link === question, link.machine.isServing { sendQuestion() }
+    guard link.machine.isServing else { return }
+    // Who wasn't subscribed may have missed that the master moved.
+    if link === news { isWanted = true }
+    sendQuestion()
   }
 
   /// `mymaster 192.0.2.1 6379 192.0.2.2 6379`: the name, the old address, the new one.

@@ -216,4 +216,39 @@ struct RedisClientTests {
     #expect(bench.loop.counters.deadlines == 0)
     #expect(bench.send("PING", token: 4) == .unavailable)
   }
+
+  @Test("stopping while replies are delivered fails the rest, each once")
+  func stopWithin() throws {
+    let server = try RedisServerProcess()
+    let bench = try RedisBench(server)
+    #expect(try bench.run { bench.client.isAvailable })
+    bench.recorder.stopsAt = 3
+    for token: UInt64 in 1...5 { #expect(bench.send("PING", token: token) == .accepted) }
+    #expect(try bench.run { bench.recorder.failed.count == 2 })
+    #expect(bench.recorder.replies.map(\.token) == [1, 2, 3])
+    #expect(bench.recorder.failed == [4, 5])
+    #expect(bench.recorder.changes == [true, false])
+    #expect(bench.loop.counters.descriptors == 0)
+  }
+
+  @Test(
+    "a server that is none is left, and tried again",
+    arguments: ["HTTP/1.1 400 Bad Request\r\n\r\n", "+PONG\r\n+PONG\r\n", "-ERR max number of clients reached\r\n", ""])
+  func noServer(answer: String) throws {
+    let listener = try Socket.listen(SocketAddress(IPAddress(v4: 0x7F00_0001), port: 0))
+    let bench = try RedisBench(
+      RedisSettings(target: .server(.address(try Socket.localAddress(listener.number)))))
+    var accepted = 0
+    let leaves = try bench.run {
+      if case .connection(let peer, _) = Socket.accept(listener.number) {
+        accepted += 1
+        let octets = octets(answer)
+        _ = Socket.send(peer.number, octets.span)
+      }
+      return accepted > 2
+    }
+    #expect(leaves)
+    #expect(!bench.client.isAvailable || answer.hasPrefix("+"))
+    #expect(bench.client.health.trouble != .none)
+  }
 }

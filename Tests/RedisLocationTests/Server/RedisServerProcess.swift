@@ -135,7 +135,12 @@ final class RedisRecorder: RedisClientDelegate {
   var subscriptionChanges: [Bool] = []
   var published: [(channel: [UInt8], payload: [UInt8])] = []
 
-  func redis(_ client: RedisClient, reply: RedisReply, token: UInt64) { replies.append((token, reply)) }
+  var stopsAt: UInt64 = 0
+
+  func redis(_ client: RedisClient, reply: RedisReply, token: UInt64) {
+    replies.append((token, reply))
+    if token == stopsAt { client.stop() }
+  }
   func redis(_ client: RedisClient, failed token: UInt64) { failed.append(token) }
   func redis(_ client: RedisClient, changed isAvailable: Bool) { changes.append(isAvailable) }
   func redis(_ client: RedisClient, subscriptionChanged isSubscribed: Bool) { subscriptionChanges.append(isSubscribed) }
