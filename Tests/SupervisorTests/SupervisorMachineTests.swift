@@ -139,6 +139,22 @@ struct SupervisorMachineTests {
     #expect(stage.wait(.milliseconds(100)) == [.spawn(slot: 0, generation: 3)])
   }
 
+  @Test("a slot that fails at every start never ends a node that has served; the other slot is left alone")
+  func failsForEver() {
+    var stage = Stage(slots: 2)
+    _ = stage.start()
+    _ = stage.says(.ready, 1)
+    _ = stage.says(.ready, 1, slot: 1)
+    for generation in 1...UInt16(200) {
+      var actions = stage.ends(generation, .exited(1), slot: 1)
+      for _ in 0..<5 { actions += stage.wait(.seconds(1)) + stage.says(.heartbeat, 1) }
+      let spawns = actions.filter { if case .spawn = $0 { true } else { false } }
+      #expect(spawns == [.spawn(slot: 1, generation: generation + 1)])
+      #expect(!actions.contains { if case .finish = $0 { true } else { false } })
+      #expect(!actions.contains(.kill(slot: 0)))
+    }
+  }
+
   @Test("three seconds without a heartbeat are a hang: killed, then replaced")
   func hangs() {
     var stage = Self.serving()
