@@ -142,7 +142,7 @@ let package = Package(
     tests("HouseTests", []),
     // Fuzz targets, run here over the inputs that are kept; Tests/Fuzz/run builds them with a fuzzer.
     tests(
-      "Fuzz", ["Structures", "SIPMessage", "SIPTransaction", "SIPServer", "Configuration", "Transport"],
+      "Fuzz", ["Structures", "SIPMessage", "SIPTransaction", "SIPServer", "Configuration", "Transport", "Cluster"],
       exclude: ["Program", "Corpus", "Findings", "run", "sip.dict"]),
   ],
   swiftLanguageModes: [.v6]

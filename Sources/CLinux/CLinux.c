@@ -170,6 +170,12 @@ int64_t clinux_raise_descriptor_limit(void) {
   return limit.rlim_cur > INT32_MAX ? INT32_MAX : (int64_t)limit.rlim_cur;
 }
 
+int64_t clinux_descriptor_limit(void) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) < 0) return -errno;
+  return limit.rlim_max > INT32_MAX ? INT32_MAX : (int64_t)limit.rlim_max;
+}
+
 int clinux_processor_count(void) {
   cpu_set_t set;
   if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);

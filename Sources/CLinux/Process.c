@@ -3,12 +3,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/close_range.h>
 #include <pthread.h>
+#include <pwd.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -42,13 +45,54 @@ int clinux_signal_read(int descriptor, struct clinux_signal *signal) {
 
 void clinux_ignore_sigpipe(void) { signal(SIGPIPE, SIG_IGN); }
 
-// Runs between fork and exec: only async-signal-safe calls.
-static int prepare_child(const struct clinux_descriptor_map *map, int count, int flags, int parent, int *report) {
+int clinux_find_identity(const char *user, const char *group, struct clinux_identity *identity) {
+  errno = 0;
+  const struct passwd *entry = getpwnam(user);
+  if (entry == NULL) return errno == 0 ? -ENOENT : -errno;
+  identity->user = entry->pw_uid;
+  identity->group = entry->pw_gid;
+  if (group != NULL) {
+    errno = 0;
+    const struct group *other = getgrnam(group);
+    if (other == NULL) return errno == 0 ? -ESRCH : -errno;
+    identity->group = other->gr_gid;
+  }
+  gid_t groups[clinux_most_groups];
+  int count = clinux_most_groups;
+  if (getgrouplist(user, identity->group, groups, &count) < 0) return -E2BIG;
+  for (int index = 0; index < count; index++) identity->groups[index] = groups[index];
+  identity->group_count = count;
+  return 0;
+}
+
+unsigned clinux_effective_user(void) { return geteuid(); }
+
+// Runs between fork and exec: only async-signal-safe calls. These are the kernel's, for the one thread that there is.
+static int take_identity(const struct clinux_identity *identity) {
+  gid_t groups[clinux_most_groups];
+  for (int index = 0; index < identity->group_count; index++) groups[index] = identity->groups[index];
+  if (syscall(SYS_setgroups, identity->group_count, groups) < 0) return errno;
+  if (syscall(SYS_setresgid, identity->group, identity->group, identity->group) < 0) return errno;
+  return syscall(SYS_setresuid, identity->user, identity->user, identity->user) < 0 ? errno : 0;
+}
+
+// The same.
+static int restrict_child(const struct clinux_identity *identity, int flags, int parent) {
+  if (flags & clinux_spawn_new_session) setsid();
+  int error = identity == NULL ? 0 : take_identity(identity);
+  if (error != 0) return error;
+  if ((flags & clinux_spawn_no_new_privileges) && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) return errno;
+  // After the change of user, which takes the wish back.
   if (flags & clinux_spawn_dies_with_parent) {
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) return errno;
     // The parent may have died before the request: nobody would ever send the signal.
     if (getppid() != parent) return ESRCH;
   }
+  return 0;
+}
+
+// The same.
+static int prepare_child(const struct clinux_descriptor_map *map, int count, int *report) {
   int beyond = 3;
   for (int index = 0; index < count; index++) {
     if (map[index].to >= beyond) beyond = map[index].to + 1;
@@ -79,6 +123,11 @@ static int prepare_child(const struct clinux_descriptor_map *map, int count, int
 
 int clinux_spawn(const char *path, char *const arguments[], char *const environment[],
                  const struct clinux_descriptor_map *map, int count, int flags) {
+  return clinux_spawn_as(NULL, path, arguments, environment, map, count, flags);
+}
+
+int clinux_spawn_as(const struct clinux_identity *identity, const char *path, char *const arguments[],
+                    char *const environment[], const struct clinux_descriptor_map *map, int count, int flags) {
   if (count < 0 || count > most_descriptors) return -EINVAL;
   int report[2];
   if (pipe2(report, O_CLOEXEC) < 0) return -errno;
@@ -91,7 +140,8 @@ int clinux_spawn(const char *path, char *const arguments[], char *const environm
   int child = fork();
   int error = child < 0 ? errno : 0;
   if (child == 0) {
-    error = prepare_child(map, count, flags, parent, &report[1]);
+    error = prepare_child(map, count, &report[1]);
+    if (error == 0) error = restrict_child(identity, flags, parent);
     if (error == 0) {
       execve(path, arguments, variables);
       error = errno;

@@ -30,6 +30,19 @@ int clinux_unix_listen(const char *path, int type, unsigned mode, int backlog) {
   return error;
 }
 
+int clinux_unix_send(const uint8_t *name, size_t length, const void *octets, size_t count) {
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  if (length == 0 || length >= sizeof address.sun_path) return -ENAMETOOLONG;
+  memcpy(address.sun_path, name, length);
+  int descriptor = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (descriptor < 0) return -errno;
+  socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length);
+  ssize_t sent = sendto(descriptor, octets, count, MSG_NOSIGNAL, (struct sockaddr *)&address, size);
+  int error = sent < 0 ? -errno : 0;
+  close(descriptor);
+  return error;
+}
+
 int clinux_unix_connect(const char *path, int type) {
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   if (strlen(path) >= sizeof address.sun_path) return -ENAMETOOLONG;

@@ -3,8 +3,9 @@ import Structures
 
 /// A link over which another worker sends to this one. It only ever reads, but for the answer to the hello.
 final class IncomingLink: EventHandler {
-  /// Packets that are read in one turn; more wait for the next.
+  /// Packets that are read in one turn; more wait for the next. One may hold a hundred messages, so that time is limited as well.
   private static let packetsPerTurn = 16
+  private static let timePerTurn = Duration.milliseconds(5)
 
   private unowned let links: LinkSet
   private let number: Int32
@@ -31,7 +32,8 @@ final class IncomingLink: EventHandler {
     for _ in 0..<Self.packetsPerTurn {
       guard descriptor != nil else { return }
       switch links.receive(number, { self.received($0) }) {
-      case .octets: continue
+      case .octets:
+        if System.monotonicNow - links.loop.now >= Self.timePerTurn { return }
       case .wouldBlock: return
       case .endOfFile, .failed:
         close()

@@ -37,8 +37,8 @@ public enum LinkFrame: Equatable, Sendable {
 
   /// What ``hello(_:)`` says of the format.
   public static let version: UInt8 = 1
-  /// The most octets behind a frame: a whole message.
-  public static let maximumOctets = 65_535
+  /// The most octets behind a frame: the longest message that is taken, with what we add to its head.
+  public static let maximumOctets = 98_304
   static let headerLength = 4
 
   enum Kind: UInt8 {

@@ -61,7 +61,7 @@ public final class LinkSet: EventHandler {
 
   // MARK: Orders
 
-  /// Sends a frame to another slot, with octets behind it. `isUrgent`: what must not be refused while there is any room.
+  /// Sends a frame to another slot, with octets behind it; more than ``LinkFrame/maximumOctets`` are refused. `isUrgent`: what must not be refused while there is any room.
   public func send(
     _ frame: LinkFrame, _ octets: Span<UInt8> = Span(), to slot: UInt16, isUrgent: Bool = true
   ) -> LinkResult {
@@ -88,6 +88,8 @@ public final class LinkSet: EventHandler {
 
   /// Whether any other slot can be reached.
   public var hasPeers: Bool { outgoing.contains { $0.generation != nil } }
+  /// How many other slots can be reached.
+  public var peerCount: Int { outgoing.count { $0.generation != nil } }
 
   /// Whether every other slot has said hello in both directions.
   public var isComplete: Bool {
@@ -111,6 +113,8 @@ public final class LinkSet: EventHandler {
   }
 
   func isUp(_ peer: LinkIdentity) {
+    // Its link alone had ended.
+    if let known = lost[peer.slot], known >= peer.generation { lost[peer.slot] = nil }
     delegate?.links(up: peer)
   }
 

@@ -60,4 +60,7 @@ public struct LinkCounters: Sendable {
   public internal(set) var broken: UInt64 = 0
   /// The most octets that ever waited on one link.
   public internal(set) var longestQueue = 0
+
+  /// Nothing yet.
+  public init() {}
 }

@@ -67,7 +67,7 @@ final class OutgoingLink: EventHandler, DeadlineOwner {
   func send(_ frame: LinkFrame, _ octets: Span<UInt8>, isUrgent: Bool) -> LinkResult {
     guard case .up = state else { return .down }
     let limit = links.settings.limit + (isUrgent ? links.settings.reserve : 0)
-    guard queue.append(frame, octets, limit: limit) else {
+    guard octets.count <= LinkFrame.maximumOctets, queue.append(frame, octets, limit: limit) else {
       links.counters.refused += 1
       return .full
     }

@@ -31,7 +31,7 @@ public struct Counter: Sendable, Equatable {
 /// the order may change between versions.
 public enum CounterTable {
   /// The numbers, by group.
-  public static let all = messages + users + transactions + location + streams + datagrams + loop
+  public static let all = messages + users + transactions + location + streams + datagrams + links + loop
 
   /// The position of a name; nil when there is none of that name.
   public static func position(of name: String) -> Int? { positions[name] }
@@ -82,6 +82,20 @@ public enum CounterTable {
 
   private static let location: [Counter] = [
     Counter("ul.bindings", .gauge, "bindings", "bindings that came in over this node and are registered")
+  ]
+
+  private static let links: [Counter] = [
+    Counter("link.up", .gauge, "links", "other workers of the node that can be reached, by worker"),
+    Counter("link.frames_sent", .counter, "frames", "frames sent to other workers of the node"),
+    Counter("link.packets_sent", .counter, "packets", "packets that these were sent in"),
+    Counter("link.frames_received", .counter, "frames", "frames received from other workers of the node"),
+    Counter("link.refused", .counter, "frames", "frames not sent because too much waited for the other worker"),
+    Counter("link.broken", .counter, "links", "links ended because what came made no sense"),
+    Counter("link.longest_queue", .maximum, "bytes", "the most bytes that ever waited for another worker"),
+    Counter("link.responses_passed", .counter, "responses", "responses that belonged to another worker"),
+    Counter("link.responses_orphaned", .counter, "responses", "of these, those whose worker was gone"),
+    Counter("link.offers_made", .counter, "requests", "requests that the other workers were asked for"),
+    Counter("link.offers_taken", .counter, "requests", "of these, those that another worker took"),
   ]
 
   private static let streams: [Counter] = [

@@ -65,6 +65,8 @@ struct Resolver {
       workers: resolveWorkers(),
       listen: listen,
       stateDirectory: SettingsSources.resolve(reader.text(["state_directory"]) ?? "", from: reader.file),
+      user: reader.text(["user"]),
+      group: resolveGroup(),
       redis: resolveRedis(),
       tlsServer: server,
       tlsClient: resolveClientProfiles(),
@@ -90,6 +92,14 @@ struct Resolver {
         "write workers: 1 to silence this")
     }
     return wanted == 0 ? max(1, sources.facts.cores) : wanted
+  }
+
+  private mutating func resolveGroup() -> String? {
+    let group = reader.text(["group"])
+    if group != nil, reader.text(["user"]) == nil {
+      reader.fail(["group"], reader.position(["group"]), "a group without a user", "give user as well")
+    }
+    return group
   }
 
   private mutating func resolveSecret() -> [UInt8] {

@@ -22,6 +22,10 @@ public struct NodeConfiguration: Sendable, Equatable {
   public var listen: [Listener]
   /// `state_directory`: absolute or relative to the working directory of the supervisor.
   public var stateDirectory: String
+  /// `user`: whom workers and the private Redis run as; nil: as the supervisor.
+  public var user: String?
+  /// `group`: their group; nil: that of the user.
+  public var group: String?
   /// `redis`: where registrations are kept.
   public var redis: Redis
   /// `tls.server`: profiles for accepted connections by name.

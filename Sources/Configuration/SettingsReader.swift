@@ -16,9 +16,9 @@ struct SettingsReader {
   /// The settings of the table that were asked for: a test compares it with the table.
   private(set) var consulted: Set<String> = []
 
-  private var given: [[String]: Given] = [:]
+  private(set) var given: [[String]: Given] = [:]
   /// Names of maps and indices of lists, in the order of the file, by the path of the map or list.
-  private var members: [[String]: [(name: String, position: Position)]] = [:]
+  private(set) var members: [[String]: [(name: String, position: Position)]] = [:]
 
   /// Reads a whole tree.
   init(_ node: SettingNode, file: String) {

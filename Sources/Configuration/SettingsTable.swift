@@ -49,7 +49,7 @@ public enum SettingsTable {
       "domains.*.users", .file, reload: .live, example: "users.yaml",
       "A users file for this domain, beside the one of authentication.users; or `redis`, as there."),
     Setting(
-      "domains.*.algorithms", .list(.algorithm), default: .derived("authentication.algorithms"), reload: .newWorkers,
+      "domains.*.algorithms", .list(.algorithm), default: .derived("authentication.algorithms"), reload: .live,
       example: "[MD5]",
       "The digest algorithms offered to the users of this domain, best first."),
     Setting(
@@ -79,6 +79,13 @@ public enum SettingsTable {
       "state_directory", .path, default: .written("/var/lib/apus"), reload: .restart,
       "A directory of this node alone, for what must outlive a restart. It is made if it is missing; a second "
         + "supervisor with the same directory does not start."),
+    Setting(
+      "user", .text(.name), reload: .restart, example: "apus",
+      "The user as whom workers and the private Redis run when the node is started by root. The supervisor stays root: it "
+        + "opens the listeners and reads the key files. Without it they run as whoever starts the node."),
+    Setting(
+      "group", .text(.name), default: .derived("the group of user"), reload: .restart, example: "apus",
+      "Their group, beside the further groups of user."),
   ]
 
   private static let storing: [Setting] = [
@@ -269,7 +276,7 @@ public enum SettingsTable {
       "The digest algorithms offered, best first (RFC 8760 §2.4). A user is offered those of them for which the users "
         + "file has a hash. Some phones fail when several are offered, or with any but MD5."),
     Setting(
-      "authentication.nonce_lifetime", .duration(10_000...86_400_000), default: .written("300s"), reload: .live,
+      "authentication.nonce_lifetime", .duration(10_000...86_400_000), default: .written("300s"), reload: .newWorkers,
       "How long a nonce is good. Then the client is told that it is stale and goes on with a new one, without asking "
         + "its user."),
   ]
@@ -387,7 +394,7 @@ public enum SettingsTable {
       "limits.transactions", .count(16...10_000_000), default: .written("200000"), reload: .live,
       "Server transactions of one worker at a time. Further requests are answered with 503."),
     Setting(
-      "limits.bindings", .count(1...100_000_000), default: .written("1000000"), reload: .live,
+      "limits.bindings", .count(1...100_000_000), default: .written("1000000"), reload: .newWorkers,
       "Contacts registered at a time. Further ones are answered with 503."),
   ]
 

@@ -41,7 +41,8 @@ extension ServerCore {
   func sendKeepAlives(_ now: Instant, _ actions: inout ServerActions) {
     for _ in 0..<Self.keepAlivesPerInput {
       guard let handle = keepAlives.popExpired(now) else { return }
-      guard let entry = owned[handle] else {
+      // It may have been switched off meanwhile.
+      guard let entry = owned[handle], settings.keepAlive.applies(to: entry.binding) else {
         keepAlives.stop(handle)
         continue
       }

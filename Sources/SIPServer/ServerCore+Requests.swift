@@ -60,8 +60,7 @@ extension ServerCore {
           transactions.pool.put(message)
           return
         }
-        let isFirst = mayBeElsewhere && isFirst(over: flow)
-        if isFirst, message.method == .invite, offer(inquiry, now, &actions) { return }
+        if mayBeElsewhere, message.method == .invite, offer(inquiry, now, &actions) { return }
         receivedNew(&inquiry, now, &actions)
       }
     }

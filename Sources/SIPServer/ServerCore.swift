@@ -9,9 +9,10 @@ import Structures
 /// `Proxy/ServerCore+Forwarding` (as what) → `Proxy/ServerCore+Responses` (which answer goes back); REGISTER turns off to `Registrar/`.
 /// The location service is asked by an action and answers by an input: nothing here builds on an immediate answer.
 public final class ServerCore {
-  let settings: ServerSettings
+  /// What it was told to do.
+  public internal(set) var settings: ServerSettings
   let hashing: any Hashing
-  let users: any UserDirectory
+  var users: any UserDirectory
   /// The users of domains that ask for them.
   let userCache: UserCache
   let authenticator: Authenticator
@@ -39,7 +40,7 @@ public final class ServerCore {
   /// server transactions.
   var registersUnderWay: [UInt64: SlotHandle] = [:]
   var closedConnections = ClosedConnections()
-  /// Over what something came already; see ``ServerCore/isFirst(over:)``.
+  /// Over what callers have called already; see ``ServerCore/offer(_:_:_:)``.
   var knownFlows = KnownFlows()
   var offerAllowance: OfferAllowance
   /// Whether no other process of the node can be asked for anything; the owner sets it.

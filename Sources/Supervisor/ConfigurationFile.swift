@@ -42,6 +42,9 @@ public struct ConfigurationFile: Sendable {
     bundle = ConfigurationBundle(file: path, settings: settings, facts: facts, files: files, documents: documents)
   }
 
+  /// Whether the node has a Redis of its own: the file names none.
+  var wantsPrivateRedis: Bool { configuration.redis.target == .ownServer }
+
   /// Gives the secret of the state directory to a configuration that names no file with one.
   public mutating func setStandardSecret(_ secret: [UInt8]) {
     guard configuration.clusterSecret.isEmpty else { return }

@@ -1,4 +1,5 @@
 internal import CLinux
+internal import Configuration
 internal import Glibc
 internal import Reactor
 
@@ -15,10 +16,14 @@ final class LinkListeners {
   private static let backlog: Int32 = 512
 
   /// Makes the directory and the sockets; what a supervisor that was killed left there is removed first.
-  init(stateDirectory: String, slots: Int) throws(StateDirectory.Problem) {
+  /// Only `owner`, or else our own user, can connect to them.
+  init(stateDirectory: String, slots: Int, owner: ProcessOwner? = nil) throws(StateDirectory.Problem) {
     directory = stateDirectory + "/links"
-    do { try Files.makeDirectory(directory) } catch { throw .unusable(path: directory, error) }
-    chmod(directory, 0o700)
+    do throws(SettingsSources.FileProblem) {
+      try Files.makeDirectory(directory)
+      chmod(directory, 0o700)
+      try owner?.admit(to: directory)
+    } catch { throw .unusable(path: directory, error) }
     Self.removeSockets(in: directory)
     var numbers: [Int32] = []
     for slot in 0..<slots {
@@ -30,6 +35,7 @@ final class LinkListeners {
         throw .unusable(path: path, Files.socketProblem(-result))
       }
       numbers.append(result)
+      do throws(SettingsSources.FileProblem) { try owner?.own(path) } catch { throw .unusable(path: path, error) }
     }
     self.numbers = numbers
   }

@@ -19,20 +19,33 @@ public final class NodeSupervisor {
     public static let usage: Int32 = 2
   }
 
-  private let path: String
-  private let executable: String
-  private var logger: Logger
-  private var file: ConfigurationFile
-  private let loop: EventLoop
-  private let epoch: UInt64
-  private let listeners: ListenerSockets
-  private let links: LinkListeners
-  private let statistics: NodeStatistics
-  private var machine: SupervisorMachine
-  private var actions: [SupervisorMachine.Action] = []
-  private var workers: [Int: WorkerProcess] = [:]
-  private var deadline: DeadlineID?
-  private var finished: Int32?
+  let path: String
+  let executable: String
+  var logger: Logger
+  var file: ConfigurationFile
+  let loop: EventLoop
+  let epoch: UInt64
+  let listeners: ListenerSockets
+  let links: LinkListeners
+  let statistics: NodeStatistics
+  let owner: ProcessOwner?
+  let manager: ServiceManager
+  /// Nil: the settings name another one.
+  private(set) var redis: PrivateRedis?
+  var machine: SupervisorMachine
+  var actions: [SupervisorMachine.Action] = []
+  var workers: [Int: WorkerProcess] = [:]
+  private(set) var deadline: DeadlineID?
+  var reloads = ReloadMachine()
+  var reloadActions: [ReloadMachine.Action] = []
+  var underWay: ReloadUnderWay?
+  var reloadCompletions: [(ReloadOutcome) -> Void] = []
+  /// Who asked while a reload was under way.
+  var waitingReloads: [(ReloadOutcome) -> Void] = []
+  /// Whether the node was told to end.
+  private(set) var isStopping = false
+  /// The exit status, once everything is gone.
+  var finished: Int32?
 
   /// Runs a node until it is told to end, and returns the exit status. `executable` is the worker's.
   public static func serve(path: String, executable: String) -> Int32 {
@@ -46,22 +59,29 @@ public final class NodeSupervisor {
     }
     if let level = Logger.Level(rawValue: file.configuration.log.level.rawValue) { logger.logLevel = level }
     for note in file.notes { logger.warning("\(note)") }
+    for finding in HostLimits.read().findings(for: file.configuration) { logger.warning("\(finding)") }
     do {
       let state = try StateDirectory(file.configuration.stateDirectory)
       defer { state.release() }
       if file.configuration.clusterSecret.isEmpty { file.setStandardSecret(try state.clusterSecret()) }
-      return try NodeSupervisor(path: path, executable: executable, file: file, logger: logger).run()
+      let owner = try findOwner(file)
+      if let owner { try state.admit(owner) }
+      return try NodeSupervisor(path: path, executable: executable, file: file, owner: owner, logger: logger).run()
     } catch {
       logger.error("\(describe(error, file))")
       return ExitStatus.failure
     }
   }
 
-  private init(path: String, executable: String, file: ConfigurationFile, logger: Logger) throws {
+  private init(
+    path: String, executable: String, file: ConfigurationFile, owner: ProcessOwner?, logger: Logger
+  ) throws {
     self.path = path
     self.executable = executable
     self.file = file
+    self.owner = owner
     self.logger = logger
+    manager = ServiceManager.fromEnvironment()
     System.ignoreBrokenPipes()
     try System.raiseDescriptorLimit()
     // A worker that traps ends at once: its slot is replaced within a second, not after a long report.
@@ -70,9 +90,21 @@ public final class NodeSupervisor {
     epoch = try System.random64()
     let slots = file.configuration.workers
     listeners = try ListenerSockets(file.configuration.listen, slots: slots)
-    links = try LinkListeners(stateDirectory: file.configuration.stateDirectory, slots: slots)
+    let state = file.configuration.stateDirectory
+    links = try LinkListeners(stateDirectory: state, slots: slots, owner: owner)
     statistics = try NodeStatistics(slots: slots)
     machine = SupervisorMachine(slots: slots)
+    if file.wantsPrivateRedis {
+      redis = try PrivateRedis(stateDirectory: state, owner: owner, loop: loop, logger: logger)
+    }
+  }
+
+  private static func findOwner(_ file: ConfigurationFile) throws -> ProcessOwner? {
+    do throws(SettingsSources.FileProblem) { return try ProcessOwner.find(file.configuration) } catch {
+      throw SettingsError(
+        file: file.bundle.file, position: file.bundle.settings[["user"]]?.position, key: "user", problem: error.problem,
+        remedy: error.remedy)
+    }
   }
 
   private func run() throws -> Int32 {
@@ -82,6 +114,8 @@ public final class NodeSupervisor {
     for (transport, address) in zip(transports, listeners.addresses) {
       logger.info("listening on \(transport):\(address)")
     }
+    manager.watch(loop)
+    redis?.start()
     machine.start(System.monotonicNow, into: &actions)
     carryOut()
     while finished == nil { try loop.runOnce(until: nil) }
@@ -89,102 +123,6 @@ public final class NodeSupervisor {
     links.remove()
     logger.info("stopped")
     return finished ?? ExitStatus.failure
-  }
-
-  // MARK: - What happens
-
-  private func take(signal: SignalSource.Signal) {
-    switch signal {
-    case .term:
-      logger.info("asked to end: TERM")
-      machine.drainAsked(System.monotonicNow, into: &actions)
-    case .int:
-      logger.info("asked to end at once: INT")
-      machine.stopAsked(System.monotonicNow, into: &actions)
-    case .hup: reload()
-    case .child: reap()
-    case .usr1, .usr2: break
-    }
-    carryOut()
-  }
-
-  private func reap() {
-    for worker in workers.values.sorted(by: { $0.slot < $1.slot }) {
-      guard let end = worker.reap() else { continue }
-      workers[worker.slot] = nil
-      statistics.ended(slot: worker.slot)
-      machine.ended(end, slot: worker.slot, generation: worker.generation, System.monotonicNow, into: &actions)
-    }
-  }
-
-  /// Reads the file again and says what came of it. Running workers keep what they have.
-  private func reload() {
-    do throws(SettingsErrors) {
-      let fresh = try ConfigurationFile(path: path)
-      for note in fresh.notes { logger.warning("\(note)") }
-      var expected = fresh
-      expected.setStandardSecret(file.configuration.clusterSecret)
-      if expected.configuration == file.configuration {
-        logger.info("reload: \(path) is right and nothing in it changed")
-      } else {
-        logger.warning("reload: \(path) is right; the changes take effect when the node is started again")
-      }
-    } catch {
-      for error in error.errors { logger.error("reload: \(error)") }
-      logger.error("reload: the old configuration stays in force")
-    }
-  }
-
-  // MARK: - What is done
-
-  /// Carries out orders until none is left: starting a worker can fail at once, which is an input again.
-  private func carryOut() {
-    while !actions.isEmpty {
-      let orders = actions
-      actions.removeAll(keepingCapacity: true)
-      for order in orders { carryOut(order) }
-    }
-    if let deadline {
-      if let next = machine.nextDeadline { loop.schedule(deadline, at: next) } else { loop.cancel(deadline) }
-    }
-  }
-
-  private func carryOut(_ order: SupervisorMachine.Action) {
-    switch order {
-    case .spawn(let slot, let generation): spawn(slot, generation)
-    case .send(let slot, let message): workers[slot]?.send(message)
-    case .kill(let slot): workers[slot]?.kill()
-    case .report(let report): logger.log(level: report.level, "\(report)")
-    case .announceReady: announceReady()
-    case .finish(let status): finished = status
-    }
-  }
-
-  private func spawn(_ slot: Int, _ generation: UInt16) {
-    do throws(SystemError) {
-      workers[slot] = try WorkerProcess(
-        executable: executable, slot: slot, generation: generation, belongings: belongings(of: slot), loop: loop
-      ) { [unowned self] message, worker in
-        machine.received(
-          message, slot: worker.slot, generation: worker.generation, System.monotonicNow, into: &actions)
-        carryOut()
-      }
-    } catch {
-      machine.ended(
-        .notStarted("\(error)"), slot: slot, generation: generation, System.monotonicNow, into: &actions)
-    }
-  }
-
-  private func belongings(of slot: Int) -> WorkerProcess.Belongings {
-    WorkerProcess.Belongings(
-      epoch: epoch, slots: listeners.slots.count, bundle: file.bundle, listeners: listeners.slots[slot],
-      link: links.numbers[slot], linkDirectory: links.directory, page: statistics.memory.number, redis: "")
-  }
-
-  private func announceReady() {
-    let configuration = file.configuration
-    let domains = configuration.domains.map(\.name).joined(separator: ", ")
-    logger.info("ready: node \(configuration.node) serves \(domains)")
   }
 
   private static func describe(_ error: any Error, _ file: ConfigurationFile) -> String {
@@ -199,12 +137,51 @@ public final class NodeSupervisor {
     default: "\(error)"
     }
   }
+
+  // MARK: - What happens
+
+  private func take(signal: SignalSource.Signal) {
+    switch signal {
+    case .term:
+      logger.info("asked to end: TERM")
+      beginStop()
+      machine.drainAsked(System.monotonicNow, into: &actions)
+    case .int:
+      logger.info("asked to end at once: INT")
+      beginStop()
+      machine.stopAsked(System.monotonicNow, into: &actions)
+    case .hup:
+      logger.info("asked to read the settings again: HUP")
+      reload()
+    case .child: reap()
+    case .usr1, .usr2: break
+    }
+    carryOut()
+  }
+
+  private func beginStop() {
+    isStopping = true
+    reloads.stopAsked(into: &reloadActions)
+    manager.stopping()
+  }
+
+  private func reap() {
+    redis?.reap()
+    for worker in workers.values.sorted(by: { $0.slot < $1.slot }) {
+      guard let end = worker.reap() else { continue }
+      workers[worker.slot] = nil
+      statistics.ended(slot: worker.slot)
+      reloads.gone(slot: worker.slot, into: &reloadActions)
+      machine.ended(end, slot: worker.slot, generation: worker.generation, System.monotonicNow, into: &actions)
+    }
+  }
 }
 
 extension NodeSupervisor: DeadlineOwner {
   /// A worker may hang, or its back-off has passed.
   public func deadlinePassed(_ deadline: DeadlineID) {
     machine.deadlineReached(System.monotonicNow, into: &actions)
+    reloads.deadlineReached(System.monotonicNow, into: &reloadActions)
     carryOut()
   }
 }

@@ -31,6 +31,37 @@ extension SupervisorMachine.Report: CustomStringConvertible {
   }
 }
 
+extension RedisMachine.Report: CustomStringConvertible {
+  /// The line of the log.
+  var description: String {
+    switch self {
+    case .ended(let end, let delay):
+      "redis-server \(end); it starts again" + (delay == .zero ? "" : " in \(delay.nanoseconds / 1_000_000) ms")
+    case .cutShort: "redis-server took too long to end: killed"
+    }
+  }
+
+  /// The level of the line.
+  var level: Logger.Level {
+    switch self {
+    case .ended: .error
+    case .cutShort: .warning
+    }
+  }
+}
+
+extension ReloadMachine.Reason: CustomStringConvertible {
+  /// The reason, as the end of a line.
+  var description: String {
+    switch self {
+    case .refused(let slot, let reason): "worker \(slot) can't serve by the new ones: \(reason)"
+    case .gone(let slot): "worker \(slot) ended while they were being prepared"
+    case .silent(let slot): "worker \(slot) did not prepare them within 10 s"
+    case .ends: "the node is ending"
+    }
+  }
+}
+
 extension SupervisorMachine.WorkerEnd: CustomStringConvertible {
   /// What happened, as the end of a sentence about the worker.
   public var description: String {

@@ -14,7 +14,8 @@ public final class StateDirectory {
     case unusable(path: String, SettingsSources.FileProblem)
   }
 
-  private let path: String
+  /// The directory.
+  let path: String
   private let lockPath: String
   private let lock: Int32
 
@@ -30,6 +31,18 @@ public final class StateDirectory {
     guard ftruncate(lock, 0) == 0, pwrite(lock, line, line.count, 0) == line.count else {
       throw .unusable(path: lockPath, Files.problem(errno))
     }
+  }
+
+  /// Takes the directory and the secret from whoever had them, and lets the owner of our processes look up its sockets.
+  func admit(_ owner: ProcessOwner) throws(Problem) {
+    let secret = path + "/cluster.secret"
+    do throws(SettingsSources.FileProblem) {
+      try owner.admit(to: path)
+      if Files.exists(secret), lchown(secret, geteuid(), getegid()) != 0 { throw Files.problem(errno) }
+    } catch { throw .unusable(path: path, error) }
+    guard let barrier = owner.barrier(to: path) else { return }
+    let remedy = "chmod o+x \(barrier), or choose another state_directory"
+    throw .unusable(path: path, .init(problem: "the user of the workers may not pass \(barrier)", remedy: remedy))
   }
 
   /// Removes what was made for this run and gives the lock back.

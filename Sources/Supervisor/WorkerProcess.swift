@@ -32,6 +32,8 @@ final class WorkerProcess: EventHandler {
     var page: Int32
     /// The socket of the private Redis; empty: there is none.
     var redis: String
+    /// Whom the worker runs as; nil: as the supervisor.
+    var owner: ProcessOwner?
   }
 
   /// Starts the executable with the control channel at 3, the sockets at 4 and above and the rest behind them.
@@ -58,7 +60,7 @@ final class WorkerProcess: EventHandler {
       configuration: behind, control: 3, slot: UInt16(slot), slots: UInt16(belongings.slots), generation: generation,
       epoch: belongings.epoch, listeners: Array(first..<behind), link: behind + 1,
       linkDirectory: belongings.linkDirectory, page: behind + 2, redis: belongings.redis)
-    process = try Self.spawn(executable, arguments.words, map)
+    process = try ChildProcess.spawn(executable, arguments.words, map, as: belongings.owner)
     self.slot = slot
     self.generation = generation
     self.loop = loop
@@ -109,37 +111,16 @@ final class WorkerProcess: EventHandler {
 
   /// How the process ended; nil while it runs.
   func reap() -> SupervisorMachine.WorkerEnd? {
-    var end = clinux_exit()
-    guard clinux_wait(process, false, &end) == 1 else { return nil }
+    guard let end = ChildProcess.reap(process) else { return nil }
     // What it said last is read before its end is told.
     ready(.readable)
     close()
-    return end.signal != 0 ? .signalled(end.signal) : .exited(end.code)
+    return end
   }
 
   private func close() {
     guard isOpen else { return }
     isOpen = false
     loop.unregister(channel.number)
-  }
-
-  private static func spawn(
-    _ executable: String, _ words: [String], _ map: [clinux_descriptor_map]
-  ) throws(SystemError) -> Int32 {
-    let all = ([executable] + words).map { Array($0.utf8CString) }
-    // One block for all words, so that the pointers hold while the call lasts.
-    var block: [CChar] = []
-    var starts: [Int] = []
-    for word in all {
-      starts.append(block.count)
-      block += word
-    }
-    let result: Int32 = block.withUnsafeMutableBufferPointer { words in
-      var pointers: [UnsafeMutablePointer<CChar>?] = starts.map { words.baseAddress?.advanced(by: $0) }
-      pointers.append(nil)
-      return clinux_spawn(executable, pointers, nil, map, Int32(map.count), clinux_spawn_dies_with_parent)
-    }
-    if result < 0 { throw SystemError("exec of \(executable)", code: -result) }
-    return result
   }
 }

@@ -14,7 +14,7 @@ public final class TransportLayer {
   /// Whose flows these are.
   public let identity: TransportIdentity
   /// How long it waits and how much it holds.
-  public let settings: TransportSettings
+  public private(set) var settings: TransportSettings
   /// What it did and holds.
   public internal(set) var counters = TransportCounters()
   /// Who hears of it; kept alive until ``closeAll()``.
@@ -92,6 +92,10 @@ public final class TransportLayer {
   public func setClientContext(_ context: TLSContext, profile: String = "default") {
     clientContexts[profile] = context
   }
+
+  /// Waits and holds by other settings from now on. Deadlines that run already, and options of sockets that are open, stay
+  /// as they are.
+  public func adopt(_ settings: TransportSettings) { self.settings = settings }
 
   /// Accepts no more connections; datagrams and what is open go on.
   public func stopAccepting() {

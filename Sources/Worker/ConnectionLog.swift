@@ -6,13 +6,16 @@ import Transport
 /// Log lines for connections in the words that administrators of SIP servers look for. Of those that tell of trouble, which
 /// costs a stranger nothing to make, so many are written as ``LogAllowance`` permits.
 struct ConnectionLog {
-  private let log: Logger
+  private var log: Logger
   private var allowance: LogAllowance
 
   init(_ log: Logger, start: Instant) {
     self.log = log
     allowance = LogAllowance(start)
   }
+
+  /// Writes lines of this level and above from now on.
+  mutating func setLevel(_ level: Logger.Level) { log.logLevel = level }
 
   /// To be called now and then: tells of lines that were not written.
   mutating func tellSuppressed() {

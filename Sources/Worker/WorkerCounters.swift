@@ -1,3 +1,4 @@
+import Cluster
 import Configuration
 import Reactor
 import SIPServer
@@ -13,6 +14,9 @@ final class WorkerCounters: DeadlineOwner {
     let io: TransportCounters
     let loop: LoopCounters
     let bindings: Int
+    let links: LinkCounters
+    let peers: Int
+    let orphaned: UInt64
   }
 
   /// Between two writings.
@@ -64,7 +68,7 @@ final class WorkerCounters: DeadlineOwner {
 
   /// Where each number of the table comes from.
   static func sources() -> [(name: String, value: (Readings) -> UInt64)] {
-    coreSources() + transportSources() + loopSources()
+    coreSources() + transportSources() + linkSources() + loopSources()
   }
 
   private static func coreSources() -> [(name: String, value: (Readings) -> UInt64)] {
@@ -106,6 +110,17 @@ final class WorkerCounters: DeadlineOwner {
       ("net.keepalives", { $0.io.keepAlives }), ("net.overloads", { $0.io.overloads }),
       ("udp.dropped", { $0.io.datagramsDropped }), ("udp.refused", { $0.io.datagramsRefused }),
       ("stun.answered", { $0.io.stunAnswered }), ("stun.ignored", { $0.io.stunIgnored }),
+    ]
+  }
+
+  private static func linkSources() -> [(name: String, value: (Readings) -> UInt64)] {
+    [
+      ("link.up", { UInt64($0.peers) }), ("link.frames_sent", { $0.links.framesSent }),
+      ("link.packets_sent", { $0.links.packetsSent }), ("link.frames_received", { $0.links.framesReceived }),
+      ("link.refused", { $0.links.refused }), ("link.broken", { $0.links.broken }),
+      ("link.longest_queue", { UInt64($0.links.longestQueue) }),
+      ("link.responses_passed", { $0.counted.responsesPassed }), ("link.responses_orphaned", { $0.orphaned }),
+      ("link.offers_made", { $0.counted.offersMade }), ("link.offers_taken", { $0.counted.offersTaken }),
     ]
   }
 

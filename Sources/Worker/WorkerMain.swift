@@ -23,7 +23,7 @@ private func exitCode(_ words: [String]) -> Int32 {
   // Keys must not end up in a core file or be read by another process of the same user.
   _ = clinux_set_dumpable(false)
   do {
-    let configuration = try readConfiguration(arguments.configuration)
+    let configuration = try ConfigurationMemory.read(Descriptor(owning: arguments.configuration))
     log.logLevel = Logger.Level(rawValue: configuration.log.level.rawValue) ?? .info
     try serve(configuration, arguments, log)
     return 0
@@ -31,34 +31,6 @@ private func exitCode(_ words: [String]) -> Int32 {
     log.error("worker can't run: \(error)")
     return 1
   }
-}
-
-/// Why a worker could not start.
-struct StartError: Error, CustomStringConvertible {
-  let description: String
-}
-
-/// Reads the bundle that the supervisor left in sealed memory.
-private func readConfiguration(_ descriptor: Int32) throws -> NodeConfiguration {
-  let memory = Descriptor(owning: descriptor)
-  var octets: [UInt8] = []
-  var buffer = [UInt8](repeating: 0, count: 65_536)
-  while true {
-    let count = buffer.withUnsafeMutableBytes {
-      clinux_read_at(memory.number, $0.baseAddress, $0.count, Int64(octets.count))
-    }
-    guard count >= 0 else { throw StartError(description: "the configuration can't be read (errno \(-count))") }
-    if count == 0 { break }
-    octets += buffer[..<Int(count)]
-  }
-  guard let bundle = ConfigurationBundle(decoding: octets) else {
-    throw StartError(description: "the configuration is of another version; restart the node")
-  }
-  let resolved = bundle.resolve()
-  guard let configuration = resolved.configuration else {
-    throw StartError(description: resolved.errors.map { "\($0)" }.joined(separator: "; "))
-  }
-  return configuration
 }
 
 private func serve(_ configuration: NodeConfiguration, _ arguments: WorkerArguments, _ log: Logger) throws {
@@ -88,10 +60,8 @@ private func addListeners(
   guard descriptors.count == configuration.listen.count else {
     throw StartError(description: "\(descriptors.count) sockets for \(configuration.listen.count) listeners")
   }
-  let contexts = try serverContexts(configuration)
-  for (name, profile) in configuration.tlsClient {
-    transport.setClientContext(try context(.client, TLSSettings(profile, name: name), name), profile: name)
-  }
+  let contexts = try TLSContexts(configuration)
+  for (name, context) in contexts.client { transport.setClientContext(context, profile: name) }
   for (index, listener) in configuration.listen.enumerated() {
     let descriptor = Descriptor(owning: descriptors[index])
     if listener.transport == .udp {
@@ -99,30 +69,7 @@ private func addListeners(
     } else {
       try transport.addStreamListener(
         descriptor, index: UInt16(index), transport: listener.transport,
-        context: listener.transport == .tls ? contexts[listener.profile] : nil)
+        context: listener.transport == .tls ? contexts.server[listener.profile] : nil)
     }
-  }
-}
-
-/// A context for each server profile; each knows the others by the server names that they list.
-private func serverContexts(_ configuration: NodeConfiguration) throws -> [String: TLSContext] {
-  var contexts: [String: TLSContext] = [:]
-  for (name, profile) in configuration.tlsServer {
-    contexts[name] = try context(.server, TLSSettings(profile, name: name), name)
-  }
-  for (name, profile) in configuration.tlsServer {
-    guard let context = contexts[name] else { continue }
-    for serverName in profile.serverNames {
-      for other in contexts.values { other.setContext(context, forServerName: serverName) }
-    }
-  }
-  return contexts
-}
-
-private func context(_ role: TLSContext.Role, _ settings: TLSSettings, _ name: String) throws -> TLSContext {
-  do {
-    return try TLSContext(role, settings)
-  } catch {
-    throw StartError(description: "tls profile \(name): \(error)")
   }
 }

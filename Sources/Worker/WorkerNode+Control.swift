@@ -1,3 +1,4 @@
+import Cluster
 import Configuration
 import Reactor
 import Structures
@@ -16,6 +17,7 @@ extension WorkerNode {
   var readings: WorkerCounters.Readings {
     WorkerCounters.Readings(
       counted: core.statistics, held: core.holdings(countingFlows: false), io: transport.counters, loop: loop.counters,
-      bindings: location.bindingCount)
+      bindings: location.bindingCount, links: links?.counters ?? LinkCounters(), peers: links?.peerCount ?? 0,
+      orphaned: foreign.dropped)
   }
 }

@@ -17,11 +17,15 @@ import Transport
 final class WorkerNode: TransportDelegate, DeadlineOwner {
   let loop: EventLoop
   let core: ServerCore
-  let log: Logger
+  private(set) var log: Logger
   let transport: TransportLayer
   /// The channel to the supervisor, for what is to be told to it; none in tests.
   weak var control: ControlChannel?
   let location: any LocationService
+  /// The TLS server profile of each listener.
+  let listenerProfiles: [String]
+  /// A new configuration that the supervisor has not decided on.
+  var prepared: PreparedConfiguration?
   private var counters: WorkerCounters?
   private var connectionLog: ConnectionLog
   private var timer: DeadlineID?
@@ -48,6 +52,7 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
   ) throws {
     self.loop = loop
     self.log = log
+    listenerProfiles = configuration.listen.map(\.profile)
     let unixSeconds = System.wallSeconds
     let hashing = try ClusterCryptography(secret: configuration.clusterSecret.span)
     let node = NodeNumber.of(configuration.node, hashing)
@@ -97,11 +102,16 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
       drainEnd = loop.now + .seconds(4)
       transport.stopAccepting()
     case .question(let id, _): control?.send(.answer(id: id, isLast: true, octets: []))
-    case .prepare(let version, _):
-      control?.send(.refused(version: version, reason: "a worker takes a new configuration only when it starts"))
-    case .commit: break
-    case .abort: break
+    case .prepare(let version, let memory): prepare(version, memory)
+    case .commit(let version): commit(version)
+    case .abort(let version): abort(version)
     }
+  }
+
+  /// Writes lines of this level and above from now on.
+  func setLogLevel(_ level: Logger.Level) {
+    log.logLevel = level
+    connectionLog.setLevel(level)
   }
 
   /// Closes everything; the loop has ended.

@@ -10,6 +10,7 @@ struct ConfigurationCheck {
   private let path: String
   private var errors: [SettingsError] = []
   private var notes: [SettingsError] = []
+  private var findings: [HostLimits.Finding] = []
 
   init(path: String) {
     self.path = path
@@ -23,11 +24,14 @@ struct ConfigurationCheck {
       notes = read.notes
       for name in read.configuration.tlsServer.keys.sorted() { checkServer(name, read) }
       for name in read.configuration.tlsClient.keys.sorted() { checkClient(name, read) }
+      findings = HostLimits.read().findings(for: read.configuration)
+      checkUser(read)
       file = read
     } catch {
       errors = error.errors
     }
     for note in notes { Terminal.complain("note: \(note)") }
+    for finding in findings { Terminal.complain("note: \(finding)") }
     for error in errors { Terminal.complain("\(error)") }
     guard errors.isEmpty, let file else {
       Terminal.complain("\(path): \(errors.count) \(errors.count == 1 ? "error" : "errors")")
@@ -35,6 +39,13 @@ struct ConfigurationCheck {
     }
     let domains = file.configuration.domains.map(\.name).joined(separator: ", ")
     Terminal.say("\(path): right; node \(file.configuration.node) serves \(domains)")
+  }
+
+  /// Whether this host has the user; not whether whoever checks may become it.
+  private mutating func checkUser(_ file: ConfigurationFile) {
+    do throws(SettingsSources.FileProblem) { try ProcessOwner.check(file.configuration) } catch {
+      note(["user"], file, error.problem, error.remedy)
+    }
   }
 
   private mutating func checkServer(_ name: String, _ file: ConfigurationFile) {

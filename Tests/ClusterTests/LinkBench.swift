@@ -86,6 +86,17 @@ final class LinkBench {
     return condition()
   }
 
+  /// Somebody's connection to the listener of a slot that has no worker; the caller closes it.
+  func accept(_ slot: Int) -> Int32? {
+    var number: Int32?
+    _ = turn {
+      guard let made = LinkSocket.accept(self.listeners[slot]) else { return false }
+      number = made.release()
+      return true
+    }
+    return number
+  }
+
   /// Turns the loop for some time, whatever happens.
   func turn(for duration: Duration) {
     let end = System.monotonicNow + duration

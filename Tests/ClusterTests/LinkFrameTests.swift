@@ -58,9 +58,9 @@ struct LinkFrameTests {
     #expect(Set(Self.samples.map(\.kind.rawValue)).count == 13, "a kind has no sample")
   }
 
-  @Test("a frame carries a message of 65,535 octets")
+  @Test("a frame carries the longest message that is taken, with what is added to it")
   func largest() {
-    let payload = [UInt8](repeating: 0x41, count: 65_535)
+    let payload = [UInt8](repeating: 0x41, count: LinkFrame.maximumOctets)
     var packet: [UInt8] = []
     LinkFrame.messageFromFlow(Self.flow(.tls)).append(payload.span, to: &packet)
     let read = Self.read(packet)

@@ -1,3 +1,4 @@
+import CLinux
 import Reactor
 import Structures
 import Testing
@@ -72,6 +73,10 @@ struct LinkSetTests {
     }
     #expect(bench.turn { right.frames.count == 10 })
     #expect(right.payloads.allSatisfy { $0 == payload })
+    let longest = [UInt8](repeating: 2, count: LinkFrame.maximumOctets)
+    #expect(left.send(.messageFromFlow(LinkFrameTests.flow(.tls)), longest, to: 1) == .queued)
+    #expect(left.send(.messageFromFlow(LinkFrameTests.flow(.tls)), longest + [1], to: 1) == .full)
+    #expect(bench.turn { right.payloads.last == longest })
     for end in [left, right] { end.links.closeAll() }
   }
 
@@ -90,6 +95,23 @@ struct LinkSetTests {
     #expect(left.send(.closed(Self.flow), to: 1) == .queued)
     #expect(bench.turn { next.frames == [.closed(Self.flow)] })
     for end in [left, next] { end.links.closeAll() }
+  }
+
+  @Test("a process whose link alone has ended is up again when it says hello, and its end is heard of later")
+  func linkEnds() throws {
+    let bench = try LinkBench(slots: 2)
+    let end = try bench.start(0)
+    var hello: [UInt8] = []
+    LinkFrame.hello(LinkIdentity(node: 7, epoch: 9, slot: 1, generation: 5)).append(to: &hello)
+    for round in 1...3 {
+      let number = try #require(bench.accept(1))
+      write(hello, number)
+      #expect(bench.turn { end.links.state(of: 1) == .up(generation: 5) })
+      clinux_close(number)
+      #expect(bench.turn { end.losses.count == round })
+      #expect(end.links.state(of: 1) == .lost(generation: 5))
+    }
+    end.links.closeAll()
   }
 
   @Test("a full link refuses, what must pass has a reserve, and both are bounded")

@@ -1,79 +1,6 @@
 import Foundation
 import Testing
 
-/// A node with a stand-in for its worker, a shell script that speaks the control channel on descriptor 3.
-private final class Node {
-  private static let worker = """
-    #!/bin/bash
-    # MODE is fail, mute or serve.
-    echo "worker $$ $*" >&2
-    [ "$MODE" = fail ] && { echo "no way" >&2; exit 3; }
-    printf '\\001\\001' >&3
-    [ "$MODE" = mute ] && exec sleep 60
-    while :; do
-      message=$(timeout 1 dd bs=16 count=1 status=none <&3 2>/dev/null | od -An -tu1; exit "${PIPESTATUS[0]}")
-      [ $? -ne 124 ] && { echo "told$message" >&2; exit 0; }
-      printf '\\001\\002' >&3
-    done
-
-    """
-
-  let sandbox: Sandbox
-  private let process = Process()
-
-  /// Starts a node on ports that are free.
-  init(_ sandbox: Sandbox, mode: String = "serve", more: String = "") throws {
-    self.sandbox = sandbox
-    try Self.prepare(sandbox, more)
-    process.executableURL = Sandbox.executable
-    process.arguments = ["serve", "--config", "apus.yaml"]
-    process.currentDirectoryURL = sandbox.directory
-    process.environment = ProcessInfo.processInfo.environment.merging(Self.environment(sandbox, mode)) { $1 }
-    try sandbox.write("", to: "log")
-    process.standardError = try FileHandle(forWritingTo: sandbox.directory.appendingPathComponent("log"))
-    try process.run()
-  }
-
-  deinit { if process.isRunning { kill(process.processIdentifier, SIGKILL) } }
-
-  static func prepare(_ sandbox: Sandbox, _ more: String) throws {
-    try sandbox.write(worker, to: "worker", rights: 0o755)
-    try sandbox.write(
-      "node: n\ndomains: [example.test]\nlisten: [\"tcp:127.0.0.1:0\", \"udp:127.0.0.1:0\"]\nstate_directory: state\n"
-        + more, to: "apus.yaml")
-  }
-
-  static func environment(_ sandbox: Sandbox, _ mode: String) -> [String: String] {
-    ["APUS_WORKER": sandbox.directory.appendingPathComponent("worker").path, "MODE": mode]
-  }
-
-  var log: String { (try? sandbox.read("log")) ?? "" }
-
-  /// Waits until the log has a text, ten seconds at most; whether it came.
-  func says(_ text: String) -> Bool {
-    for _ in 0..<1_000 {
-      if log.contains(text) { return true }
-      usleep(10_000)
-    }
-    Issue.record("the log lacks '\(text)':\n\(log)")
-    return false
-  }
-
-  /// The process id of the worker of a generation.
-  func worker(_ generation: Int) -> Int32? {
-    log.split(separator: "\n").first { $0.contains("--generation \(generation) ") }
-      .flatMap { Int32($0.split(separator: " ")[1]) }
-  }
-
-  func signal(_ number: Int32) { kill(process.processIdentifier, number) }
-
-  /// The exit status, after ten seconds at most.
-  func end() -> Int32? {
-    for _ in 0..<1_000 where process.isRunning { usleep(10_000) }
-    return process.isRunning ? nil : process.terminationStatus
-  }
-}
-
 @Suite("apus serve", .timeLimit(.minutes(1)))
 struct ServeTests {
   @Test("a node serves, drains at TERM and leaves no process and no lock behind")
@@ -86,7 +13,7 @@ struct ServeTests {
     let worker = try #require(node.worker(1))
     node.signal(SIGTERM)
     #expect(node.end() == 0)
-    #expect(node.log.contains("told   1   3\n"))
+    #expect(node.log.contains("told 002 003\n"))
     #expect(!node.sandbox.exists("state/supervisor.lock"))
     #expect(kill(worker, 0) == -1)
   }
@@ -148,6 +75,19 @@ struct ServeTests {
     #expect(node.end() == 0)
   }
 
+  @Test("a worker that is stopped counts as hung: it is replaced, the other one is left alone")
+  func stopped() throws {
+    let node = try Node(try Sandbox(), more: "workers: 2\n")
+    #expect(node.says(" ready: "))
+    let line = try #require(node.log.split(separator: "\n").first { $0.contains("--slot 1 ") })
+    kill(try #require(Int32(line.split(separator: " ")[1])), SIGSTOP)
+    #expect(node.says("worker 1, generation 1, gives no sign of life: killed"))
+    #expect(node.says("worker 1 serves, generation 2"))
+    #expect(node.workers.count == 3)
+    node.signal(SIGTERM)
+    #expect(node.end() == 0)
+  }
+
   @Test("a worker that cannot start ends the node with 1, its reason in the log")
   func fails() throws {
     let node = try Node(try Sandbox(), mode: "fail")
@@ -167,23 +107,6 @@ struct ServeTests {
     #expect(second.says(" ready: "))
     second.signal(SIGTERM)
     #expect(second.end() == 0)
-  }
-
-  @Test("HUP reads the settings again and says what came of it")
-  func reloads() throws {
-    let node = try Node(try Sandbox())
-    #expect(node.says(" ready: "))
-    node.signal(SIGHUP)
-    #expect(node.says("reload: apus.yaml is right and nothing in it changed"))
-    let settings = try node.sandbox.read("apus.yaml")
-    try node.sandbox.write(settings + "workers: 0\n", to: "apus.yaml")
-    node.signal(SIGHUP)
-    #expect(node.says("ERROR reload: apus.yaml:5:10: workers: '0' is out of range; "))
-    try node.sandbox.write(settings + "advertise: sip.example.test\n", to: "apus.yaml")
-    node.signal(SIGHUP)
-    #expect(node.says("the changes take effect when the node is started again"))
-    node.signal(SIGTERM)
-    #expect(node.end() == 0)
   }
 
   @Test("a port that another program has is an error with the place of the listener")

@@ -149,6 +149,9 @@ int64_t clinux_peer_user(int descriptor);
 // The effective user of this process.
 int64_t clinux_user(void);
 
+// Sends one datagram to a socket by its name, 107 octets at most, without waiting; a name that begins with 0 is an abstract one.
+int clinux_unix_send(const uint8_t *name, size_t length, const void *octets, size_t count);
+
 // ---- shared memory
 
 // Maps `length` bytes of a file for reading and writing, shared with all who map it; 0 with the address, or -errno.
@@ -186,12 +189,33 @@ struct clinux_descriptor_map {
 
 // The new process is killed when the thread that started it ends.
 static const int clinux_spawn_dies_with_parent = 1;
+// Neither it nor what it starts gets rights from a file's set-user-ID bit or capabilities.
+static const int clinux_spawn_no_new_privileges = 2;
+// It has a session of its own: the keys of a terminal don't reach it.
+static const int clinux_spawn_new_session = 4;
 
 // Starts the executable at `path` with the given descriptors at the given numbers and the standard three; no others are
 // passed on, not even those that this process inherited itself. Signals have their default disposition and none is blocked. `environment` may be NULL:
 // this process's. Returns the process id; an executable that can't be started is an error here, not a child that exits.
 int clinux_spawn(const char *path, char *const arguments[], char *const environment[],
                  const struct clinux_descriptor_map *map, int count, int flags);
+
+enum { clinux_most_groups = 64 };
+
+// Whom a process runs as.
+struct clinux_identity {
+  unsigned user;
+  unsigned group;
+  unsigned groups[clinux_most_groups];
+  int group_count;
+};
+
+// Looks up a user with its groups; `group` may be NULL: the user's own. -ENOENT: no such user, -ESRCH: no such group.
+int clinux_find_identity(const char *user, const char *group, struct clinux_identity *identity);
+unsigned clinux_effective_user(void);
+// Like clinux_spawn, as another user; only root may. `identity` may be NULL: this process's.
+int clinux_spawn_as(const struct clinux_identity *identity, const char *path, char *const arguments[],
+                    char *const environment[], const struct clinux_descriptor_map *map, int count, int flags);
 
 struct clinux_exit {
   int process;
@@ -210,6 +234,8 @@ int clinux_set_dumpable(bool on);
 int clinux_set_process_name(const char *name);
 // Raises the soft limit of descriptors to the hard one and returns it.
 int64_t clinux_raise_descriptor_limit(void);
+// The hard limit of descriptors.
+int64_t clinux_descriptor_limit(void);
 int clinux_processor_count(void);
 
 // ---- memory and text

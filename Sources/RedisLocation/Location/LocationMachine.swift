@@ -205,7 +205,9 @@ final class LocationMachine {
   func work(of aor: Span<UInt8>, _ hash: UInt64) -> LocationWork? {
     if works.count == 0 { return nil }
     return index.find(hash) { position in
-      works.handle(at: position).flatMap { works[$0] }.map { $0.aor.span.equals(aor) } ?? false
+      guard let work = works.handle(at: position).flatMap({ works[$0] }) else { return false }
+      let name = work.aor
+      return name.span.equals(aor)
     }.flatMap { works.handle(at: $0) }.flatMap { works[$0] }
   }
 

@@ -28,7 +28,7 @@ public final class Authenticator {
   }
 
   /// The algorithms offered where the directory says nothing else, best first.
-  public let algorithms: AlgorithmList
+  public internal(set) var algorithms: AlgorithmList
   /// How long a nonce is accepted, in seconds.
   public let nonceLifetime: Int64
   /// The user name of the credentials that were checked last, with quoting undone; empty when there were none.

@@ -26,7 +26,7 @@ final class UserCache: UserDirectory {
   }
 
   /// What each domain offers.
-  private let offers: any UserDirectory
+  var offers: any UserDirectory
   private let capacity: Int
   private var entries = SlotTable<Entry>()
   private var index = HashIndex()

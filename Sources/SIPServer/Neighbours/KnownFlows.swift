@@ -1,20 +1,26 @@
 import Structures
 
-/// Over which flows something came lately, more or less: a fixed number of places, each for the last of all flows that share it. Who is forgotten
-/// is asked for once more.
+/// Over which flows an INVITE came lately that no other worker had, more or less: a fixed number of places, each for the last of all flows that
+/// share it. Who is forgotten is asked for once more.
 struct KnownFlows {
-  private static let capacity = 8_192
+  private static let capacity = 16_384
 
   private var places: [UInt64] = []
 
-  /// Notes a flow; returns whether it is new.
-  mutating func insert(_ flow: FlowID) -> Bool {
+  /// Notes a flow.
+  mutating func insert(_ flow: FlowID) {
     if places.isEmpty { places = Array(repeating: 0, count: Self.capacity) }
     let hash = Self.hash(flow)
-    let place = Int(truncatingIfNeeded: hash >> 51)
-    defer { places[place] = hash }
-    return places[place] != hash
+    places[Self.place(hash)] = hash
   }
+
+  /// Whether a flow was noted.
+  func contains(_ flow: FlowID) -> Bool {
+    let hash = Self.hash(flow)
+    return !places.isEmpty && places[Self.place(hash)] == hash
+  }
+
+  private static func place(_ hash: UInt64) -> Int { Int(truncatingIfNeeded: hash >> 50) }
 
   /// Not keyed: nobody gains by being taken for another.
   private static func hash(_ flow: FlowID) -> UInt64 {

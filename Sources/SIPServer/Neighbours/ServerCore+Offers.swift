@@ -9,20 +9,17 @@ import Structures
 /// other workers: they get the whole request, and who has its transaction acts on it. If nobody has, it is as if there were no others.
 ///
 /// Which INVITE may be a retransmission? Clients send one again over UDP alone (RFC 3261 §17.1.1.2), or over a new connection when the old one
-/// broke; in both cases it is the first that comes over that flow. So the others are asked for an INVITE that is the first request over its flow, and
-/// for no other: a caller that registers, or has called before, never waits.
+/// broke; in both cases it comes over a flow over which they have not called yet. So the others are asked for the first INVITE over a flow, and
+/// for every one until it is known that none of them had it: a caller that has called before never waits.
 extension ServerCore {
   /// How long the others have to answer.
   private static let offerTime = Duration.milliseconds(100)
 
-  /// Notes that a request came over a flow; returns whether it is the first, as far as is known.
-  func isFirst(over flow: Flow) -> Bool {
-    isAlone ? false : knownFlows.insert(flow.id)
-  }
-
-  /// Asks the other workers for the transaction of a request; takes the message. False when they can't be asked now.
+  /// Asks the other workers for the transaction of a request, unless it is an INVITE of a caller who is known; takes the message. False when they
+  /// aren't asked.
   func offer(_ inquiry: Inquiry, _ now: Instant, _ actions: inout ServerActions) -> Bool {
-    guard !isAlone, offerAllowance.take(now) else { return false }
+    guard !isAlone, inquiry.message.method != .invite || !knownFlows.contains(inquiry.flow.id) else { return false }
+    guard offerAllowance.take(now) else { return false }
     let query = open(.offered(inquiry.message, inquiry.flow, left: 1), until: now + Self.offerTime)
     let start = actions.passed.count
     let bytes = inquiry.message.bytes
@@ -103,6 +100,7 @@ extension ServerCore {
       transactions.pool.put(message)
       return
     }
+    if message.method == .invite { knownFlows.insert(flow.id) }
     dispatch(
       Inquiry(message: message, flow: flow, via: via, uri: uri), mayBeElsewhere: false, now, &actions)
   }

@@ -164,3 +164,30 @@ def responses(context):
             channel.send(bob.response(bob.expect_request("BYE"), 200, "OK"))
             check(alice.expect_final(bye).status == 200, "BYE failed")
             bob.clear()
+
+
+@story("crossing", "a nonce of one worker is good with another, for whoever uses it first, and no answer is taken twice",
+       limit=60, suite="cluster")
+def nonces(context):
+    server = node(context)
+    first = context.agent("alice", "tcp", server)
+    second = context.agent("alice", "tcp", server, channel=elsewhere(context, server, server.holder(first.channel)))
+    request = first.request("REGISTER", "sip:example.test", to=first.aor, contact=False)
+    challenge = first.exchange(request)
+    check(challenge.status == 401, f"the first REGISTER got {challenge.first_line}")
+    # Challenged here, answered there: whoever answers has the nonce from then on.
+    second.answer(request, challenge)
+    response = second.exchange(request)
+    check(response.status == 200, f"with another worker's nonce REGISTER got {response.first_line}")
+    for agent in (first, second):
+        request.replace("Via", agent.via())
+        response = agent.exchange(request)
+        check(response.status == 401, f"the same credentials again got {response.first_line}")
+    first.challenges = dict(second.challenges)
+    later = first.request("REGISTER", "sip:example.test", to=first.aor, contact=False)
+    first.authorize(later)
+    response = first.exchange(later)
+    check(response.status == 401, f"over another connection the nonce got {response.first_line}")
+    check("stale=true" in response.get("WWW-Authenticate").lower(), f"{response.get('WWW-Authenticate')} is not stale")
+    check(first.transact(first.request("REGISTER", "sip:example.test", to=first.aor, contact=False)).status == 200,
+          "a new nonce does not work")

@@ -80,3 +80,23 @@ def broken_file(context):
     os.kill(server.process.pid, signal.SIGHUP)
     sip.hang_up(dialog, there)
     check(server.generations() == before, f"the workers were {before} and are {server.generations()}")
+
+
+@story("supervising", "limits for one address hold for the node, not for each worker", limit=60, suite="cluster")
+def address_limits(context):
+    most = 12
+    server = Node(context.folder / "server", context.server.binaries, 4, sections={
+        "limits": f"{{ connections_per_address: {most} }}"})
+    context.servers.append(server)
+    server.start()
+    channels = []
+    for _ in range(3 * most):
+        try:
+            channels.append(sip.Channel(server, "tcp", source="127.0.0.9"))
+        except OSError:
+            continue
+    context.agents += channels
+    wait_until(lambda: len(server.holders()) <= most, 5, f"the end of connections beyond {most}")
+    check(len(server.holders()) > most / 2, f"only {len(server.holders())} of {most} connections are left")
+    other = context.agent("alice", "tcp", server)
+    other.register()

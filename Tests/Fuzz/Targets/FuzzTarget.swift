@@ -15,6 +15,7 @@ struct FuzzTarget: Sendable {
     FuzzTarget(name: "uri", run: URITarget.run),
     FuzzTarget(name: "token", run: TokenTarget.run),
     FuzzTarget(name: "stun", run: StunTarget.run),
+    FuzzTarget(name: "link", run: LinkTarget.run),
     FuzzTarget(name: "transactions", run: TransactionsTarget.run),
     FuzzTarget(name: "server", run: ServerTarget.run),
     FuzzTarget(name: "configuration", run: ConfigurationTarget.run),

@@ -171,11 +171,11 @@ struct DigestTests {
   func challenge() {
     let bench = AuthenticationBench()
     let nonce = bench.nonce()
-    #expect(nonce.count == 36 && nonce != bench.nonce())
+    #expect(nonce.count == 52 && nonce != bench.nonce())
     let lines = bench.challenge(.proxyAuthenticate, algorithms: [.sha512_256, .sha256, .md5], stale: true)
       .split(separator: "\r\n")
     #expect(lines.count == 3)
-    let common = lines.first.map { $0.split(separator: "nonce=\"").last?.prefix(36) ?? "" } ?? ""
+    let common = lines.first.map { $0.split(separator: "nonce=\"").last?.prefix(52) ?? "" } ?? ""
     for (line, token) in zip(lines, ["SHA-512-256", "SHA-256", "MD5"]) {
       let expected =
         "Proxy-Authenticate: Digest realm=\"example.test\", nonce=\"\(common)\", algorithm=\(token), qop=\"auth\", stale=true"

@@ -193,6 +193,7 @@ struct CrossingTests {
     let (nodes, alice, _) = story()
     for method in ["MESSAGE", "INVITE"] {
       nodes[0].send(nodes[0].request(method, from: alice, callID: method), from: alice)
+      nodes.exchange()
       nodes[0].advance(.milliseconds(40))
       guard case .message(_, _, let tag)? = nodes[0].outgoing.popLast() else {
         Issue.record("nothing was to be sent")

@@ -53,12 +53,14 @@ struct FamilyTests {
     let upwards = "Route: " + routes.reversed().joined(separator: ", ")
     node.send(
       node.request("ACK", "sip:bob@\(bob.flow.remote)", from: alice, tag: "callee", upwards), from: alice)
+    node.settle()
     #expect(TestNode.start(node.one(by: bob)) == "ACK sip:bob@\(bob.flow.remote) SIP/2.0")
     let downwards = "Route: " + routes.joined(separator: ", ")
     node.send(
       node.request(
         "BYE", "sip:alice@\(alice.flow.remote)", from: bob, user: "bob", cseq: 7, tag: "alice-tag", downwards),
       from: bob)
+    node.settle()
     let bye = node.one(by: alice)
     #expect(TestNode.start(bye) == "BYE sip:alice@\(alice.flow.remote) SIP/2.0")
     #expect(TestNode.header("Via", bye).contains(" " + near))

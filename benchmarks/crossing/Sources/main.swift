@@ -39,6 +39,9 @@ final class Crossing: LinkDelegate {
   func run() throws {
     let limit = System.monotonicNow + .seconds(60)
     while !links.isComplete, System.monotonicNow < limit { try loop.runOnce(until: limit) }
+    // The other may still wait for the answer to its hello.
+    let settled = System.monotonicNow + .milliseconds(100)
+    while System.monotonicNow < settled { try loop.runOnce(until: settled) }
     started = Self.processorTime()
     if slot == 0 { for _ in 0..<window { send() } }
     while received < frames, System.monotonicNow < limit { try loop.runOnce(until: limit) }

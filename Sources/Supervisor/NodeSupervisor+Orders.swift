@@ -1,0 +1,82 @@
+internal import Configuration
+internal import Logging
+internal import Reactor
+
+/// What the machine ordered, carried out.
+extension NodeSupervisor {
+  /// Carries out orders until none is left: starting a worker can fail at once, which is an input again.
+  func carryOut() {
+    // First: a worker that is started again has the configuration that a reload left in force.
+    carryOutReload()
+    while !actions.isEmpty {
+      let orders = actions
+      actions.removeAll(keepingCapacity: true)
+      for order in orders { carryOut(order) }
+      carryOutReload()
+    }
+    beginWaitingReload()
+    carryOutReload()
+    guard let deadline else { return }
+    let next = [machine.nextDeadline, reloads.nextDeadline].compactMap(\.self).min()
+    if let next { loop.schedule(deadline, at: next) } else { loop.cancel(deadline) }
+  }
+
+  private func carryOut(_ order: SupervisorMachine.Action) {
+    switch order {
+    case .spawn(let slot, let generation): spawn(slot, generation)
+    case .send(let slot, let message): workers[slot]?.send(message)
+    case .kill(let slot): workers[slot]?.kill()
+    case .report(let report): logger.log(level: report.level, "\(report)")
+    case .announceReady: announceReady()
+    case .finish(let status): finish(status)
+    }
+  }
+
+  /// The workers are gone: what served them goes too.
+  private func finish(_ status: Int32) {
+    guard let redis else { return finished = status }
+    redis.stop { [unowned self] in finished = status }
+  }
+
+  private func spawn(_ slot: Int, _ generation: UInt16) {
+    do throws(SystemError) {
+      workers[slot] = try WorkerProcess(
+        executable: executable, slot: slot, generation: generation, belongings: belongings(of: slot), loop: loop
+      ) { [unowned self] message, worker in received(message, worker) }
+      reloads.started(slot: slot)
+    } catch {
+      machine.ended(
+        .notStarted("\(error)"), slot: slot, generation: generation, System.monotonicNow, into: &actions)
+    }
+  }
+
+  private func received(_ message: ControlMessage, _ worker: WorkerProcess) {
+    machine.received(message, slot: worker.slot, generation: worker.generation, System.monotonicNow, into: &actions)
+    switch message {
+    case .ready: reloads.ready(slot: worker.slot, into: &reloadActions)
+    case .prepared(let version): reloads.prepared(slot: worker.slot, version: version, into: &reloadActions)
+    case .refused(let version, let reason):
+      reloads.refused(slot: worker.slot, version: version, reason, into: &reloadActions)
+    case .heartbeat, .drain, .stop, .question, .answer, .prepare, .commit, .abort: break
+    }
+    carryOut()
+  }
+
+  private func belongings(of slot: Int) -> WorkerProcess.Belongings {
+    WorkerProcess.Belongings(
+      epoch: epoch, slots: listeners.slots.count, bundle: file.bundle, listeners: listeners.slots[slot],
+      link: links.numbers[slot], linkDirectory: links.directory, page: statistics.memory.number,
+      redis: redis?.socket ?? "",
+      owner: owner)
+  }
+
+  private func announceReady() {
+    logger.info("ready: node \(file.configuration.node) \(service)")
+    manager.ready(service)
+  }
+
+  /// What the node does, in a few words.
+  var service: String {
+    "serves \(file.configuration.domains.map(\.name).joined(separator: ", "))"
+  }
+}

@@ -1,0 +1,41 @@
+import Configuration
+import TLSEngine
+import Transport
+
+/// The TLS contexts of a configuration by the names of its profiles, all made or none.
+struct TLSContexts {
+  /// For accepted connections; each knows the others by the server names that they list.
+  let server: [String: TLSContext]
+  /// For connections that we open.
+  let client: [String: TLSContext]
+
+  /// Makes the contexts.
+  init(_ configuration: NodeConfiguration) throws(StartError) {
+    var server: [String: TLSContext] = [:]
+    for (name, profile) in configuration.tlsServer {
+      server[name] = try Self.context(.server, TLSSettings(profile, name: name), name)
+    }
+    for (name, profile) in configuration.tlsServer {
+      guard let context = server[name] else { continue }
+      for serverName in profile.serverNames {
+        for other in server.values { other.setContext(context, forServerName: serverName) }
+      }
+    }
+    var client: [String: TLSContext] = [:]
+    for (name, profile) in configuration.tlsClient {
+      client[name] = try Self.context(.client, TLSSettings(profile, name: name), name)
+    }
+    self.server = server
+    self.client = client
+  }
+
+  private static func context(
+    _ role: TLSContext.Role, _ settings: TLSSettings, _ name: String
+  ) throws(StartError) -> TLSContext {
+    do {
+      return try TLSContext(role, settings)
+    } catch {
+      throw StartError(description: "tls profile \(name): \(error)")
+    }
+  }
+}
