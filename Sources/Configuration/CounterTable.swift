@@ -81,7 +81,12 @@ public enum CounterTable {
   ]
 
   private static let location: [Counter] = [
-    Counter("ul.bindings", .gauge, "bindings", "bindings that came in over this node and are registered")
+    Counter("ul.bindings", .gauge, "bindings", "bindings that came in over this node and are registered"),
+    Counter("ul.cached", .gauge, "users", "users of other workers whose contacts are kept in mind"),
+    Counter("redis.degraded_since", .maximum, "unix seconds", "since when Redis can't be used; 0 while it can"),
+    Counter("redis.queued", .gauge, "users", "users whose refreshes and registrations have yet to be written"),
+    Counter("redis.stalled", .gauge, "users", "users of whom something is to be removed once Redis is back"),
+    Counter("redis.under_way", .gauge, "commands", "commands that Redis has not answered yet"),
   ]
 
   private static let links: [Counter] = [

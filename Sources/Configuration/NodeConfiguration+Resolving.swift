@@ -185,7 +185,8 @@ struct Resolver {
       headerFields: reader.number(["limits", "header_fields"]),
       outputQueue: reader.number(["limits", "output_queue"]),
       transactions: reader.number(["limits", "transactions"]),
-      bindings: reader.number(["limits", "bindings"]))
+      bindings: reader.number(["limits", "bindings"]),
+      locationCache: reader.number(["limits", "location_cache"]))
     if limits.headerSize > limits.messageSize {
       failFirstGiven(
         [["limits", "header_size"], ["limits", "message_size"]], "header_size is more than message_size",

@@ -223,6 +223,8 @@ extension NodeConfiguration {
     public var transactions: Int
     /// Registered contacts at once.
     public var bindings: Int
+    /// Bytes of looked-up contacts that are kept.
+    public var locationCache: Int
   }
 
   /// How long one worker waits.

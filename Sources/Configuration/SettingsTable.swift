@@ -396,6 +396,10 @@ public enum SettingsTable {
     Setting(
       "limits.bindings", .count(1...100_000_000), default: .written("1000000"), reload: .newWorkers,
       "Contacts registered at a time. Further ones are answered with 503."),
+    Setting(
+      "limits.location_cache", .size(0...1_073_741_824), default: .written("32m"), reload: .newWorkers,
+      "Bytes of contacts that one worker keeps in mind after it looked them up in Redis, for 60 s at most: about 700 a user. "
+        + "0: every lookup of another worker's user goes to Redis."),
   ]
 
   private static let waiting: [Setting] = [

@@ -14,6 +14,7 @@ final class WorkerCounters: DeadlineOwner {
     let io: TransportCounters
     let loop: LoopCounters
     let bindings: Int
+    let location: LocationHealth
     let links: LinkCounters
     let peers: Int
     let orphaned: UInt64
@@ -90,7 +91,10 @@ final class WorkerCounters: DeadlineOwner {
       ("tm.server_transactions", { UInt64($0.held.serverTransactions) }),
       ("tm.contexts", { UInt64($0.held.contexts) }), ("tm.queries", { UInt64($0.held.queries) }),
       ("tm.messages", { UInt64(clamping: $0.held.messages) }), ("tm.timers", { UInt64($0.held.timers) }),
-      ("ul.bindings", { UInt64($0.bindings) }),
+      ("ul.bindings", { UInt64($0.bindings) }), ("ul.cached", { UInt64($0.location.cached) }),
+      ("redis.degraded_since", { UInt64(max(0, $0.location.degradedSince ?? 0)) }),
+      ("redis.queued", { UInt64($0.location.queued) }), ("redis.stalled", { UInt64($0.location.stalled) }),
+      ("redis.under_way", { UInt64($0.location.underWay) }),
     ]
   }
 

@@ -17,7 +17,8 @@ extension WorkerNode {
   var readings: WorkerCounters.Readings {
     WorkerCounters.Readings(
       counted: core.statistics, held: core.holdings(countingFlows: false), io: transport.counters, loop: loop.counters,
-      bindings: location.bindingCount, links: links?.counters ?? LinkCounters(), peers: links?.peerCount ?? 0,
+      bindings: location.bindingCount, location: location.health, links: links?.counters ?? LinkCounters(),
+      peers: links?.peerCount ?? 0,
       orphaned: foreign.dropped)
   }
 }

@@ -42,6 +42,8 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
   /// What was sent for them, and who uses which connection.
   var foreign = ForeignUse()
   private var drainEnd: Instant?
+  /// Until when it is waited for what has yet to be written; then the worker ends.
+  var stopEnd: Instant?
   private var nextSweep = Instant(nanoseconds: 0)
 
   /// A worker for a slot; it takes connections once its listeners are added to ``transport``.
@@ -63,7 +65,8 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
         transaction: SlotHandle(index: 0, generation: 0)),
       hashing: hashing, users: Users(configuration), start: loop.now, unixSeconds: unixSeconds)
     location =
-      other ?? InMemoryLocationService(unixSeconds: unixSeconds, maximum: configuration.limits.bindings)
+      try other
+      ?? Self.makeLocation(configuration, arguments, core: core, hashing: hashing, loop: loop, log: log)
     connectionLog = ConnectionLog(log, start: loop.now)
     let pages = try Self.pages(arguments)
     transport = TransportLayer(
@@ -95,8 +98,8 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
   /// more, or after four seconds: the supervisor waits for five.
   func obey(_ order: consuming ControlChannel.Order) {
     switch consume order {
-    case .stop: loop.stop()
-    case .abandoned: loop.stop()
+    case .stop: stop()
+    case .abandoned: stop()
     case .drain:
       guard drainEnd == nil else { return }
       drainEnd = loop.now + .seconds(4)
@@ -140,6 +143,7 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
       }
       // First: what failed because of them is told apart from what the transport could not take.
       while let flow = goneFlows.popLast() {
+        location.flowGone(flow)
         begin()
         core.connectionClosed(flow, at: now, actions: &actions)
         carryOut()
@@ -148,8 +152,9 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
       decideLinks()
     }
     counters?.turn()
+    stopWhenWritten()
     guard let timer else { return }
-    loop.schedule(timer, at: min(core.nextDeadline ?? .distantFuture, nextSweep))
+    loop.schedule(timer, at: min(core.nextDeadline ?? .distantFuture, nextSweep, stopEnd ?? .distantFuture))
   }
 
   func deadlinePassed(_ deadline: DeadlineID) {
@@ -166,7 +171,7 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
     location.sweep(at: core.unixSeconds)
     connectionLog.tellSuppressed()
     guard let drainEnd else { return }
-    if loop.now >= drainEnd || !core.hasUnanswered { loop.stop() }
+    if loop.now >= drainEnd || !core.hasUnanswered { stop() }
   }
 
   /// Writes what was counted and what is held.

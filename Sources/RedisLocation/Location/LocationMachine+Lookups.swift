@@ -27,11 +27,11 @@ extension LocationMachine {
     subscription != 0 && standing.subscription == subscription
   }
 
-  /// Answers with a set that has live bindings; that there are none is not for the cache to say.
+  /// Answers with a set that has live bindings; that there are none is not for the cache to say. Nor that one has ended: its refresh at
+  /// another worker is told to nobody.
   private func answer(_ query: UInt64, _ set: BindingSet, _ now: Moment, _ orders: inout LocationOrders) -> Bool {
-    let live = set.live(at: now.unixSeconds)
-    if live.isEmpty { return false }
-    orders.answers.append(.bindings(query: query, live))
+    if set.isEmpty || set.earliestExpiry <= now.unixSeconds { return false }
+    orders.answers.append(.bindings(query: query, set))
     return true
   }
 
@@ -56,7 +56,43 @@ extension LocationMachine {
 
   // MARK: Users and nonces
 
-  func claimed(_ query: UInt64?, _ reply: LocationReply, _ orders: inout LocationOrders) {}
+  /// The core wants a nonce for one flow. Whoever can't be asked is waited for no longer than Redis takes to fail.
+  func claim(_ query: UInt64?, _ key: Span<UInt8>, orders: inout LocationOrders) {
+    guard isConnected else {
+      if let query { orders.answers.append(.claim(query: query, .unavailable)) }
+      return
+    }
+    let name = key.withUnsafeBufferPointer { Array($0) }
+    send(.claim(key: name, seconds: settings.claimSeconds), for: .claim(query: query), &orders)
+  }
 
-  func foundUser(_ query: UInt64, _ reply: LocationReply, _ orders: inout LocationOrders) {}
+  func claimed(_ query: UInt64?, _ reply: LocationReply, _ orders: inout LocationOrders) {
+    guard let query else { return }
+    let outcome: ClaimOutcome =
+      switch reply {
+      case .done: .granted
+      case .value: .taken
+      case .scriptMissing, .failed: .unavailable
+      }
+    orders.answers.append(.claim(query: query, outcome))
+  }
+
+  /// The core wants what is kept of a user.
+  func user(_ query: UInt64, _ key: Span<UInt8>, orders: inout LocationOrders) {
+    guard isConnected else {
+      orders.answers.append(.user(query: query, .unavailable))
+      return
+    }
+    send(.user(key: key.withUnsafeBufferPointer { Array($0) }), for: .user(query: query), &orders)
+  }
+
+  func foundUser(_ query: UInt64, _ reply: LocationReply, _ orders: inout LocationOrders) {
+    let answer: UserAnswer
+    if case .value(let value) = reply {
+      answer = value.map { UserRecord($0.span).map { .found($0) } ?? .unavailable } ?? .none
+    } else {
+      answer = .unavailable
+    }
+    orders.answers.append(.user(query: query, answer))
+  }
 }

@@ -26,7 +26,7 @@ extension LocationMachine {
     guard work.isIdle else { return }
     guard isConnected else { return fallBack(work, at: now, orders: &orders) }
     if work.mustCheck || (work.jobs.isEmpty && !isToBeWritten(work)) { return read(work, &orders) }
-    proceed(work, from: base(of: work, at: now), isCurrent: false, at: now, orders: &orders)
+    proceed(work, from: base(of: work, at: now), at: now, orders: &orders)
   }
 
   /// What is known, or guessed, of what is stored.
@@ -84,11 +84,12 @@ extension LocationMachine {
     _ work: LocationWork, _ watch: LocationWork.Watch, _ value: [UInt8]?, at now: Moment, orders: inout LocationOrders
   ) {
     let (set, version) = Self.decode(value)
-    if let disturbance = watch.disturbance, disturbance != version, work.retries < Self.maxRetries {
+    if isOutdated(watch, version), work.retries < Self.maxRetries {
       work.retries += 1
       return read(work, &orders)
     }
     let base = Base(set: set, version: version, isKnown: true, isRecord: false)
+    // Too often changed while it was read: the last answer must do, but isn't believed.
     proceed(work, from: base, isCurrent: isCurrent(watch, version), at: now, orders: &orders)
   }
 
@@ -101,7 +102,9 @@ extension LocationMachine {
     work.retries += 1
     if work.retries > Self.maxRetries { return giveUp(work, at: now, orders: &orders) }
     let base = Base(set: set, version: version, isKnown: true, isRecord: false)
-    proceed(work, from: base, isCurrent: isCurrent(attempt.watch, version), at: now, orders: &orders)
+    proceed(
+      work, from: base, isCurrent: isCurrent(attempt.watch, version), isOutdated: isOutdated(attempt.watch, version),
+      at: now, orders: &orders)
   }
 
   /// Others were quicker too often.
@@ -116,15 +119,17 @@ extension LocationMachine {
 
   // MARK: Changing
 
-  /// Does the jobs to a state: writes what comes of it, or answers when nothing is to be written.
+  /// Does the jobs to a state: writes what comes of it, or answers when nothing is to be written. Lookups are not answered with a state that is
+  /// outdated; they are read anew.
   private func proceed(
-    _ work: LocationWork, from base: Base, isCurrent: Bool, at now: Moment, orders: inout LocationOrders
+    _ work: LocationWork, from base: Base, isCurrent: Bool = false, isOutdated: Bool = false, at now: Moment,
+    orders: inout LocationOrders
   ) {
     switch plan(work, base, at: now) {
     case .read: read(work, &orders)
     case .write(let attempt):
       // Whoever waits for a lookup needn't wait for the write, unless it may bring the first contact.
-      if base.isKnown, !base.isRecord, !base.set.live(at: now.unixSeconds).isEmpty {
+      if base.isKnown, !base.isRecord, !isOutdated, !base.set.live(at: now.unixSeconds).isEmpty {
         answerLookups(work, base.set, version: base.version, isCurrent: isCurrent, now, &orders)
       }
       write(work, attempt, at: now, &orders)
@@ -132,7 +137,7 @@ extension LocationMachine {
       if !base.isRecord { storeRead(work, set, version: base.version, isCurrent: isCurrent, at: now) }
       answerJobs(work, outcomes, &orders)
       let isBelieved = isCurrent && base.version != 0
-      answerLookups(work, set, version: base.version, isCurrent: isBelieved, now, &orders)
+      if !isOutdated { answerLookups(work, set, version: base.version, isCurrent: isBelieved, now, &orders) }
       finish(work, at: now, orders: &orders)
     }
   }
@@ -196,7 +201,9 @@ extension LocationMachine {
     storeWritten(work, attempt, isCurrent: isCurrent, at: now)
     answerJobs(work, attempt.outcomes, &orders)
     let isBelieved = isCurrent && !attempt.next.isVacant
-    answerLookups(work, attempt.next, version: attempt.version, isCurrent: isBelieved, now, &orders)
+    if !isOutdated(attempt.watch, attempt.version) {
+      answerLookups(work, attempt.next, version: attempt.version, isCurrent: isBelieved, now, &orders)
+    }
     finish(work, at: now, orders: &orders)
   }
 

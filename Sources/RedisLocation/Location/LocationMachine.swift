@@ -19,8 +19,8 @@ final class LocationMachine {
     var batchDelay = Duration.milliseconds(500)
     /// How many commands for writing are under way at a time.
     var window = 256
-    /// How long nonces that were claimed are kept.
-    var claimSeconds = 330
+    /// How long nonces that were claimed are kept, in seconds.
+    var claimSeconds = Int(ServerActions.claimLifetime.components.seconds)
     /// How often the worker's lease is written and the era looked at.
     var heartbeat = Duration.seconds(2)
     /// How long other workers are waited for.
@@ -82,7 +82,7 @@ final class LocationMachine {
     owned.isKept = true
     cache = LookupCache(maximum: settings.cacheSize)
     lastVersion = random()
-    heartbeatAt = start
+    heartbeatAt = start + settings.heartbeat
   }
 
   // MARK: What happened to the connections
@@ -166,6 +166,8 @@ final class LocationMachine {
       if isConnected {
         beat(&orders)
         resumeStalled(at: now, orders: &orders)
+      } else if degradedSince == nil {
+        degradedSince = now.unixSeconds
       }
     }
     if let due = flushAt, due <= now.instant { flush(at: now, orders: &orders) }
@@ -253,38 +255,28 @@ final class LocationMachine {
       && (watch.disturbance == nil || watch.disturbance == version)
   }
 
+  /// Whether what a reply says was changed before it came, as far as anybody told.
+  func isOutdated(_ watch: LocationWork.Watch, _ version: UInt64) -> Bool {
+    watch.disturbance != nil && watch.disturbance != version
+  }
+
   // MARK: Health
 
   /// How the location is and what it holds.
   var health: LocationHealth {
-    LocationHealth(
-      degradedSince: degradedSince, isSubscribed: subscription != 0, queued: queue.count - queueStart,
-      stalled: stalled.count, underWay: pending.count, records: owned.recordCount, bindings: owned.count,
-      cached: cache.count, cachedOctets: cache.octets)
+    var health = LocationHealth()
+    health.degradedSince = degradedSince
+    health.isSubscribed = subscription != 0
+    health.queued = queue.count - queueStart
+    health.stalled = stalled.count
+    health.underWay = pending.count
+    health.records = owned.recordCount
+    health.bindings = owned.count
+    health.cached = cache.count
+    health.cachedOctets = cache.octets
+    return health
   }
 
   /// Whether something that was answered for isn't written yet.
   var hasUnwritten: Bool { queueStart < queue.count || writesUnderWay > 0 }
-}
-
-/// How a location is and what it holds.
-public struct LocationHealth: Sendable, Equatable {
-  /// Since when Redis could not be used, in Unix seconds; nil while it can.
-  public let degradedSince: Int64?
-  /// Whether changes made by other workers are told.
-  public let isSubscribed: Bool
-  /// Addresses of record with refreshes or registrations that are to be written.
-  public let queued: Int
-  /// Addresses of record of which something is to be removed once Redis is back.
-  public let stalled: Int
-  /// Commands without a reply yet.
-  public let underWay: Int
-  /// Addresses of record with bindings of this worker.
-  public let records: Int
-  /// Bindings of this worker.
-  public let bindings: Int
-  /// Addresses of record in the cache of lookups.
-  public let cached: Int
-  /// About how many octets of memory that takes.
-  public let cachedOctets: Int
 }

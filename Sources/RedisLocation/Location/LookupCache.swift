@@ -13,6 +13,8 @@ struct LookupCache {
     var version: UInt64
     var until: Instant
     var size: Int
+    /// See ``LookupCache/generation``.
+    let generation: UInt32
     /// The neighbours in order of arrival.
     var older = LookupCache.none
     var newer = LookupCache.none
@@ -33,17 +35,18 @@ struct LookupCache {
   private let maximum: Int
   /// About how many octets of memory it takes.
   private(set) var octets = 0
+  /// Entries of earlier generations count no more; they go some at a time, so that forgetting all takes no long turn.
+  private var generation: UInt32 = 1
+  /// How many addresses of record are in it.
+  private(set) var count = 0
 
   /// An empty cache of at most `maximum` octets; with 0 it stays empty.
   init(maximum: Int) { self.maximum = maximum }
 
-  /// How many addresses of record are in it.
-  var count: Int { entries.count }
-
   /// The set and its version; nil when there is none that still counts.
   func find(_ aor: Span<UInt8>, _ hash: UInt64, at now: Instant) -> (set: BindingSet, version: UInt64)? {
     guard let entry = position(aor, hash).flatMap({ entries.handle(at: $0) }).flatMap({ entries[$0] }),
-      entry.until > now
+      entry.until > now, entry.generation == generation
     else { return nil }
     return (entry.set, entry.version)
   }
@@ -56,7 +59,8 @@ struct LookupCache {
     let size = set.size + aor.count + Self.overhead
     guard !set.isEmpty, size <= maximum else { return }
     while octets + size > maximum, let handle = entries.handle(at: oldest) { remove(handle) }
-    var entry = Entry(aor: aor, hash: hash, set: set, version: version, until: until, size: size)
+    var entry = Entry(
+      aor: aor, hash: hash, set: set, version: version, until: until, size: size, generation: generation)
     entry.older = newest
     let handle = entries.insert(entry)
     if let before = entries.handle(at: newest) { entries.update(before) { $0.newer = handle.index } }
@@ -64,12 +68,14 @@ struct LookupCache {
     if oldest == Self.none { oldest = handle.index }
     index.insert(hash, handle.index)
     octets += size
+    count += 1
     eachFlow(of: set) { flows.insert($0, handle.index) }
   }
 
   /// Replaces a set by one that leads to the same places.
   mutating func refresh(_ aor: Span<UInt8>, _ hash: UInt64, _ set: BindingSet, version: UInt64) {
     guard let handle = position(aor, hash).flatMap({ entries.handle(at: $0) }) else { return }
+    guard entries[handle]?.generation == generation else { return }
     entries.update(handle) {
       $0.set = set
       $0.version = version
@@ -84,12 +90,18 @@ struct LookupCache {
     if version == 0 || entry.version != version { remove(handle) }
   }
 
-  mutating func removeAll() { self = LookupCache(maximum: maximum) }
+  /// Forgets everything.
+  mutating func removeAll() {
+    generation &+= 1
+    count = 0
+  }
 
   /// Forgets the oldest that count no more, some at a time.
   mutating func prune(at now: Instant) {
     for _ in 0..<4_096 {
-      guard let handle = entries.handle(at: oldest), let entry = entries[handle], entry.until <= now else { return }
+      guard let handle = entries.handle(at: oldest), let entry = entries[handle],
+        entry.until <= now || entry.generation != generation
+      else { return }
       remove(handle)
     }
   }
@@ -98,7 +110,9 @@ struct LookupCache {
   func records(over flow: StreamFlow) -> [[UInt8]] {
     var found: [[UInt8]] = []
     _ = flows.find(Self.hash(flow)) { position in
-      guard let entry = entries.handle(at: position).flatMap({ entries[$0] }) else { return false }
+      guard let entry = entries.handle(at: position).flatMap({ entries[$0] }), entry.generation == generation else {
+        return false
+      }
       if entry.set.bindings.contains(where: { $0.flow.id == .stream(flow) }) { found.append(entry.aor) }
       return false
     }
@@ -117,6 +131,7 @@ struct LookupCache {
     index.remove(entry.hash, handle.index)
     eachFlow(of: entry.set) { flows.remove($0, handle.index) }
     octets -= entry.size
+    if entry.generation == generation { count -= 1 }
     if let older = entries.handle(at: entry.older) { entries.update(older) { $0.newer = entry.newer } }
     if let newer = entries.handle(at: entry.newer) { entries.update(newer) { $0.older = entry.older } }
     if oldest == handle.index { oldest = entry.newer }

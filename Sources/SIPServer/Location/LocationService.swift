@@ -16,6 +16,13 @@ public protocol LocationService: AnyObject {
   /// How many bindings this worker knows of, live or not swept yet.
   var bindingCount: Int { get }
 
+  /// How it is and what it holds.
+  var health: LocationHealth { get }
+  /// Whether something that was answered for has yet to be written to where it outlives this worker.
+  var hasUnwritten: Bool { get }
+  /// Writes that at once.
+  func flush()
+
   /// Whoever should hold a flow says that it is no more: what is registered over it goes, where the location still has it over this flow.
   func flowGone(_ flow: StreamFlow)
 
@@ -26,6 +33,15 @@ public protocol LocationService: AnyObject {
   func bindings(heldFor aor: Span<UInt8>, at unixSeconds: Int64) -> [UInt8]
   /// Another worker answered a question of ``LocationPeers/whereIs(_:question:)``. The octets are whatever it sent; empty when it has nothing.
   func peerAnswered(_ question: UInt64, _ octets: Span<UInt8>)
+}
+
+extension LocationService {
+  /// Nothing is wrong with a location that can't be cut off, and nothing waits in it.
+  public var health: LocationHealth { LocationHealth() }
+  /// No: what is answered for is as safe as it gets.
+  public var hasUnwritten: Bool { false }
+  /// Nothing: there is nothing to write.
+  public func flush() {}
 }
 
 /// The other workers, as the location asks them while it can't reach what it is kept in.

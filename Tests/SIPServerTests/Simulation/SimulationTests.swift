@@ -21,8 +21,22 @@ struct SimulationTests {
   private static let everywhere = [
     "INVITE 180", "INVITE 183", "INVITE 200", "INVITE 302", "INVITE 404", "INVITE 486", "INVITE 487", "INVITE 491",
     "INVITE 603", "MESSAGE 200", "INFO 200", "BYE 200", "got CANCEL", "got ACK", "got BYE", "re-INVITE", "re-BYE",
-    "own 100", "own 404", "own 408", "own 480", "own 487", "own 500",
+    "own 100", "own 404", "own 408", "own 480", "own 487", "own 500", "killed",
   ]
+
+  @Test("through three workers nearly every story goes as through one, to the millisecond, and all go well")
+  func severalWorkers() {
+    var same = 0
+    let seeds = 0..<60 as Range<UInt64>
+    for seed in seeds {
+      let (one, three) = (Simulation(seed: seed, workers: 1), Simulation(seed: seed, workers: 3))
+      #expect(one.complaints.isEmpty && three.complaints.isEmpty, "seed \(seed): \(three.complaints)")
+      #expect(one.heard.count > 0)
+      if one.heard == three.heard { same += 1 }
+    }
+    // The others: of two things at the same moment another comes first, and takes another random number.
+    #expect(same > seeds.count / 2, "\(same) of \(seeds.count)")
+  }
 
   @Test("a fault put between the server and the network is found", arguments: Sabotage.allCases)
   func sabotage(_ kind: Sabotage) {

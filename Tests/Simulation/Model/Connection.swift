@@ -3,6 +3,10 @@ import Structures
 /// What joins a phone to the server: a TCP or TLS connection, or a UDP socket of the phone's. Each end has its own idea of whether it is there.
 final class Connection {
   let flow: Flow
+  /// How many there were before, and one.
+  let number: UInt64
+  /// Which worker gets what comes over it.
+  let slot: UInt16
   unowned let phone: Phone
   /// Whether the phone still uses it.
   var isOpenAtPhone = true
@@ -18,8 +22,10 @@ final class Connection {
   /// Since when it isn't to be relied on; nil while nothing has happened to it.
   var brokenAt: Instant?
 
-  init(flow: Flow, phone: Phone) {
+  init(flow: Flow, number: UInt64, slot: UInt16, phone: Phone) {
     self.flow = flow
+    self.slot = slot
+    self.number = number
     self.phone = phone
   }
 

@@ -104,6 +104,7 @@ final class Phone {
   // MARK: Receiving
 
   func received(_ packet: Packet, over connection: Connection) {
+    world.heard?.append("\(world.now.nanoseconds) \(name) \(packet.start) \(packet.callID) \(packet.value("CSeq"))")
     if packet.isResponse {
       world.witness.heard(packet, phone: self, at: world.now)
       clients["\(packet.branch) \(packet.method)"]?.received(packet)

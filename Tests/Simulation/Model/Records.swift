@@ -18,6 +18,8 @@ final class RequestRecord {
   var cancelReachedServer: Instant?
   /// What the server sent as final responses, copies included.
   var finals: [FinalSent] = []
+  /// Whether the worker that had it was killed.
+  var isOrphan = false
   /// How often its phone was told a final response other than 2xx.
   var told = 0
   /// What the server made of it.

@@ -2,24 +2,33 @@ import SIPServer
 import SIPTransaction
 import Structures
 
-/// A server core with what a worker does around it: its orders are carried out over the simulated network, the location service answers after a while,
-/// and what could not be sent is told to the core as an input of its own.
+/// The simulated node: its workers, the links between them, and the location service that they share. Each connection belongs to one of the workers, and
+/// datagrams of one address come to the same. A worker may be killed; another process takes its slot.
 final class SimulatedServer {
   static let node: UInt32 = 7
 
   private unowned let world: World
-  private let core: ServerCore
-  private var actions = ServerActions()
+  private(set) var workers: [SimulatedWorker] = []
+  private let hashing: SimpleHashing
   private var location: InMemoryLocation
   /// Until when the location service says nothing.
   var locationReturns = Instant(nanoseconds: 0)
-  private var failedTags: [UInt64] = []
-  private var goneFlows: [StreamFlow] = []
+  /// When the slots of killed workers have a process again.
+  private var returns: [UInt16: Instant] = [:]
+  /// What goes over the links at this moment.
+  private var links: [(SimulatedWorker, (SimulatedWorker) -> Void)] = []
+  private var isDelivering = false
   private var saboteur: Saboteur?
 
-  init(world: World) {
+  init(world: World, workers count: Int) {
     self.world = world
     location = InMemoryLocation(now: World.start)
+    hashing = SimpleHashing(seed: world.random.next())
+    saboteur = world.sabotage.map { Saboteur($0) }
+    for slot in 0..<UInt16(count) { workers.append(process(slot, generation: 1)) }
+  }
+
+  private func process(_ slot: UInt16, generation: UInt16) -> SimulatedWorker {
     var settings = ServerSettings(
       domains: [.init(name: Array("example.test".utf8), aliases: [], realm: Array("example.test".utf8))],
       listeners: [
@@ -29,12 +38,13 @@ final class SimulatedServer {
       hosts: [Array("sip.example.test".utf8), Array("node1.example.test".utf8), Array("192.0.2.1".utf8)])
     settings.authenticationRequired = false
     settings.registrar.expiresSpread = 0
-    core = ServerCore(
+    let core = ServerCore(
       settings: settings,
-      identity: Branch(node: Self.node, slot: 0, generation: 1, transaction: SlotHandle(index: 0, generation: 0)),
-      hashing: SimpleHashing(seed: world.random.next()), users: NoUsers(), start: world.now,
-      unixSeconds: world.unixSeconds)
-    saboteur = world.sabotage.map { Saboteur($0) }
+      identity: Branch(
+        node: Self.node, slot: slot, generation: generation, transaction: SlotHandle(index: 0, generation: 0)),
+      hashing: hashing, users: NoUsers(), start: world.now, unixSeconds: world.unixSeconds)
+    core.isAlone = world.workerCount == 1
+    return SimulatedWorker(slot, generation: generation, of: self, world: world, core: core)
   }
 
   private static func listener(_ transport: TransportProtocol, _ address: String) -> ServerSettings.Listener {
@@ -44,94 +54,146 @@ final class SimulatedServer {
       recordRoute: Array("sip.example.test:\(socket.port)".utf8))
   }
 
+  // MARK: Workers
+
+  /// The process that has a slot; nil while none does.
+  func worker(_ slot: UInt16) -> SimulatedWorker? {
+    let worker = workers[Int(slot)]
+    return worker.isAlive ? worker : nil
+  }
+
+  /// The slot whose process gets what comes over a connection or from an address.
+  func slot(of flow: FlowID) -> UInt16 {
+    switch flow {
+    case .stream(let stream): stream.slot
+    case .datagram(let datagram): slot(of: UInt64(datagram.remote.port) ^ datagram.remote.address.low << 16)
+    }
+  }
+
+  /// As chance as a kernel's choice, and the same each time.
+  func slot(of word: UInt64) -> UInt16 {
+    UInt16((word &* 0x9E37_79B9_7F4A_7C15) >> 33 % UInt64(workers.count))
+  }
+
+  /// The generation that takes a connection to a slot now, and when.
+  func accepting(_ slot: UInt16) -> (generation: UInt16, at: Instant) {
+    let worker = workers[Int(slot)]
+    return worker.isAlive ? (worker.generation, world.now) : (worker.generation + 1, returns[slot] ?? world.now)
+  }
+
+  /// Whether the process of a connection has ended.
+  func hasEnded(_ flow: StreamFlow) -> Bool {
+    let worker = workers[Int(flow.slot)]
+    return flow.generation < worker.generation || flow.generation == worker.generation && !worker.isAlive
+  }
+
+  /// A worker is killed: its connections break, its transactions are gone; after a while the next process takes its slot.
+  func kill(_ slot: UInt16, until back: Instant) {
+    guard let worker = worker(slot), workers.count > 1 else { return }
+    world.trace("worker \(slot) killed")
+    worker.isAlive = false
+    returns[slot] = back
+    world.witness.killed(slot, at: world.now)
+    for connection in world.connections.values.sorted(by: { $0.number < $1.number })
+    where connection.isOpenAtServer && connection.isReliable && connection.slot == slot {
+      connection.isOpenAtServer = false
+      world.lose(connection)
+    }
+    for other in workers where other.isAlive {
+      link(to: other) { [world] other in
+        other.input { core, actions in
+          core.slotLost(slot, generation: worker.generation, at: world.now, actions: &actions)
+        }
+      }
+    }
+    world.at(back) { [self] in workers[Int(slot)] = process(slot, generation: worker.generation + 1) }
+  }
+
+  // MARK: Links
+
+  /// Has something done at a worker to which a link leads: at once, but never within something else, or after a while.
+  func link(to worker: SimulatedWorker, _ run: @escaping (SimulatedWorker) -> Void) {
+    if world.conditions.links.upperBound > 0 {
+      let delay = world.linkRandom.milliseconds(world.conditions.links)
+      // What goes over one link keeps its order.
+      let arrival = max(world.now + delay, world.linkArrivals[worker.slot] ?? world.now)
+      world.linkArrivals[worker.slot] = arrival
+      return world.at(arrival) { if worker.isAlive { run(worker) } }
+    }
+    links.append((worker, run))
+  }
+
+  /// Lets everything go over the links.
+  func deliver() {
+    guard !isDelivering else { return }
+    isDelivering = true
+    while !links.isEmpty {
+      let (worker, run) = links.removeFirst()
+      if worker.isAlive { run(worker) }
+    }
+    isDelivering = false
+  }
+
   // MARK: Inputs
 
   func received(_ packet: Packet, over connection: Connection) {
+    let slot = connection.slot
+    guard let worker = worker(slot) else {
+      // The socket outlives the process: what comes waits.
+      return world.at(returns[slot] ?? world.now) { [self] in received(packet, over: connection) }
+    }
     world.witness.serverReceived(packet, over: connection, at: world.now)
-    input { core, actions in
+    worker.input { core, actions in
       core.received(packet.octets.span, over: connection.flow, at: world.now, actions: &actions)
     }
   }
 
   func closed(_ connection: Connection) {
-    guard case .stream(let flow) = connection.flow.id else { return }
-    input { core, actions in core.connectionClosed(flow, at: world.now, actions: &actions) }
+    tell(connection) { core, flow, now, actions in core.connectionClosed(flow, at: now, actions: &actions) }
   }
 
   /// What was sent over a connection is not acknowledged.
   func suspected(_ connection: Connection) {
-    guard case .stream(let flow) = connection.flow.id else { return }
     world.witness.suspected(connection, at: world.now)
-    input { core, actions in core.flowSuspected(flow, at: world.now, actions: &actions) }
+    tell(connection) { core, flow, now, actions in core.flowSuspected(flow, at: now, actions: &actions) }
   }
 
-  /// Nobody listens at a phone's port.
+  /// Tells something of a connection to its worker and to all others that have used it.
+  private func tell(
+    _ connection: Connection, _ news: @escaping (ServerCore, StreamFlow, Instant, inout ServerActions) -> Void
+  ) {
+    guard case .stream(let flow) = connection.flow.id, let owner = worker(flow.slot) else { return }
+    owner.input { core, actions in news(core, flow, world.now, &actions) }
+    for slot in owner.users[flow, default: []].sorted() {
+      guard let other = worker(slot) else { continue }
+      link(to: other) { [world] other in other.input { core, actions in news(core, flow, world.now, &actions) } }
+    }
+    deliver()
+  }
+
+  /// Nobody listens at a phone's port; one of the workers' sockets learns of it.
   private func refused(_ flow: DatagramFlow) {
-    input { core, actions in core.datagramRefused(flow, at: world.now, actions: &actions) }
+    guard let worker = worker(slot(of: .datagram(flow))) else { return }
+    worker.input { core, actions in core.datagramRefused(flow, at: world.now, actions: &actions) }
   }
 
-  var nextDeadline: Instant? { core.nextDeadline }
+  var nextDeadline: Instant? { workers.compactMap { $0.isAlive ? $0.core.nextDeadline : nil }.min() }
 
   func deadlineReached() {
-    input { core, actions in core.deadlineReached(at: world.now, actions: &actions) }
+    for worker in workers where worker.isAlive {
+      guard let deadline = worker.core.nextDeadline, deadline <= world.now else { continue }
+      worker.input { core, actions in core.deadlineReached(at: world.now, actions: &actions) }
+    }
   }
 
   // MARK: Orders
 
-  /// Hands in what happened, carries out what is ordered, and tells of what failed while doing so.
-  private func input(_ tell: (ServerCore, inout ServerActions) -> Void) {
-    once(tell)
-    while !failedTags.isEmpty || !goneFlows.isEmpty {
-      while let tag = failedTags.popLast() {
-        once { core, actions in core.transportFailed(tag, at: world.now, actions: &actions) }
-      }
-      while let flow = goneFlows.popLast() {
-        once { core, actions in core.connectionClosed(flow, at: world.now, actions: &actions) }
-      }
-    }
+  /// What really leaves in place of a message.
+  func changed(_ packet: Packet, _ destination: Destination) -> [(Packet, Destination)] {
+    saboteur?.changed(packet, destination) ?? [(packet, destination)]
   }
 
-  private func once(_ tell: (ServerCore, inout ServerActions) -> Void) {
-    actions.removeAll()
-    core.unixSeconds = world.unixSeconds
-    tell(core, &actions)
-    for transmission in actions.outbox.transmissions {
-      let packet = Packet(Array(actions.outbox.octets[transmission.start..<transmission.end]))
-      for (packet, destination) in saboteur?.changed(packet, transmission.destination) ?? [
-        (packet, transmission.destination)
-      ] {
-        send(packet, to: destination, tag: transmission.tag)
-      }
-    }
-    for question in actions.questions { ask(question) }
-    for flow in actions.closes {
-      if let connection = world.connections[flow] { world.end(connection, .closedByServer) }
-    }
-  }
-
-  private func send(_ packet: Packet, to destination: Destination, tag: UInt64) {
-    switch destination {
-    case .flow(let id):
-      let connection = world.connections[id]
-      if case .stream(let flow) = id, connection?.isOpenAtServer != true {
-        if tag != 0 { failedTags.append(tag) }
-        goneFlows.append(flow)
-        return
-      }
-      transmit(packet, connection, id)
-    case .address(let address, .udp, _):
-      let flow = DatagramFlow(node: Self.node, listener: 2, remote: address)
-      transmit(packet, world.connections[.datagram(flow)], .datagram(flow))
-    case .address:
-      world.witness.serverSent(packet, to: nil, at: world.now)
-      // Nobody takes connections here.
-      world.after(.milliseconds(5)) { [self] in
-        if tag != 0 { input { core, actions in core.transportFailed(tag, at: world.now, actions: &actions) } }
-      }
-    }
-  }
-
-  private func transmit(_ packet: Packet, _ connection: Connection?, _ id: FlowID) {
+  func transmit(_ packet: Packet, _ connection: Connection?, _ id: FlowID) {
     world.witness.serverSent(packet, to: connection, at: world.now)
     if let connection { world.sendDown(packet, connection) }
     guard case .datagram(let flow) = id, connection?.isOpenAtPhone != true, world.random.chance(30) else { return }
@@ -140,22 +202,22 @@ final class SimulatedServer {
 
   // MARK: Location
 
-  private func ask(_ question: ServerActions.Question) {
+  func ask(_ question: ServerActions.Question, _ keys: [UInt8], for worker: SimulatedWorker) {
     let delay = world.random.milliseconds(world.conditions.location)
     let isSilent = world.now < locationReturns
     switch question {
     case .lookup(let query, let range):
       guard !isSilent else { return }
-      let key = Array(actions.keys[range])
+      let key = Array(keys[range])
       world.after(delay) { [self] in
         let set = location.lookup(aor: key.span, now: world.unixSeconds)
-        input { core, actions in core.located(query, set, at: world.now, actions: &actions) }
+        worker.input { core, actions in core.located(query, set, at: world.now, actions: &actions) }
       }
     case .update(let query, let update):
       guard !isSilent else { return }
       world.after(delay) { [self] in
         let outcome = location.update(update)
-        input { core, actions in core.registered(query, outcome, at: world.now, actions: &actions) }
+        worker.input { core, actions in core.registered(query, outcome, at: world.now, actions: &actions) }
       }
     case .remove(let aor, let flow):
       _ = location.remove(aor: aor.span, flow: flow)
@@ -167,11 +229,13 @@ final class SimulatedServer {
 
   /// Complains about all that is left of requests that are over.
   func expectNothingLeft() {
-    let left = core.holdings
-    let counts = [
-      left.clientTransactions, left.serverTransactions, left.contexts, left.timers, left.queries, left.messages,
-    ]
-    if counts != [0, 0, 0, 0, 0, 0] { world.witness.complain("left behind: \(left)") }
+    for worker in workers where worker.isAlive {
+      let left = worker.core.holdings
+      let counts = [
+        left.clientTransactions, left.serverTransactions, left.contexts, left.timers, left.queries, left.messages,
+      ]
+      if counts != [0, 0, 0, 0, 0, 0] { world.witness.complain("left behind at \(worker.slot): \(left)") }
+    }
   }
 }
 

@@ -8,6 +8,7 @@ struct Story {
 
   func play() {
     setUp()
+    if world.isKilling, world.workerCount > 1 { planKills() }
     world.run(until: world.now + .seconds(8))
     let length = Int.random(in: 10...90, using: &world.random)
     for _ in 0..<Int.random(in: 4...12, using: &world.random) {
@@ -79,6 +80,15 @@ struct Story {
     let end = world.now + world.random.milliseconds(100...15_000)
     world.server.locationReturns = end
     world.witness.silences.append(world.now..<end)
+  }
+
+  /// Some workers are killed.
+  private func planKills() {
+    for _ in 0..<Int.random(in: 1...3, using: &world.linkRandom) {
+      let slot = UInt16(Int.random(in: 0..<world.workerCount, using: &world.linkRandom))
+      let gap = world.linkRandom.milliseconds(0...1_000)
+      world.after(world.linkRandom.milliseconds(0...90_000)) { world.server.kill(slot, until: world.now + gap) }
+    }
   }
 
   /// When a caller gives up.

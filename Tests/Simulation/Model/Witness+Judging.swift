@@ -6,12 +6,14 @@ extension Witness {
   private static let margin = Duration.seconds(15)
 
   func judge(end: Instant) {
-    for record in order {
+    for record in order where !record.isOrphan {
       judgeFinals(record, end)
       for branch in record.branches { judgeBranch(branch, end) }
       judgeDialog(record, end)
     }
-    for (tag, acceptance) in acceptances { judgeAcceptance(tag, acceptance, end) }
+    for (tag, acceptance) in acceptances where !acceptance.branch.request.isOrphan {
+      judgeAcceptance(tag, acceptance, end)
+    }
   }
 
   // MARK: Final responses
@@ -119,11 +121,14 @@ extension Witness {
     // Who was registered when the INVITE came is found by instance or contact: its tokens name the binding.
     let habits = owner.phone.habits
     guard habits.hasInstance || habits.hasStableContact, brokenAt < reached,
-      brokenAt > arrived, isRegistered(owner.phone, over: owner.connection, from: arrived, to: arrived),
+      brokenAt > arrived, !branch.request.isOrphan,
+      isRegistered(owner.phone, over: owner.connection, from: arrived, to: arrived),
       let present = registrations.last(where: { $0.phone === owner.phone && $0.at < reached })?.connection,
       present.brokenAt == nil, isRegistered(owner.phone, over: present, from: reached, to: reached + Self.margin),
       !silences.contains(where: { $0.upperBound > reached && $0.lowerBound < reached + Self.margin })
     else { return }
+    // Who was registered over a datagram flow is forgotten with the worker that did it.
+    if kills.contains(where: { $0.slot == owner.connection.slot && $0.at <= arrived }) { return }
     count("recovered")
     if !record.branches.contains(where: { $0.connection === present }) {
       complain("\(name) never reached the new connection of \(owner.phone.name)")

@@ -14,6 +14,8 @@ final class Witness {
   private(set) var suspicions: [ObjectIdentifier: Instant] = [:]
   /// When the location service said nothing.
   var silences: [Range<Instant>] = []
+  /// Which worker was killed when.
+  private(set) var kills: [(slot: UInt16, at: Instant)] = []
   private(set) var acknowledgedTags: Set<String> = []
   /// Since when a phone has been registered over a connection.
   private(set) var registrations: [(phone: Phone, connection: Connection, duration: Int, at: Instant)] = []
@@ -27,6 +29,15 @@ final class Witness {
 
   func complain(_ text: String) { complaints.append(text) }
   func count(_ what: String) { seen[what, default: 0] += 1 }
+
+  /// A worker is killed: what it had is lost, and the RFCs promise nothing of it.
+  func killed(_ slot: UInt16, at now: Instant) {
+    count("killed")
+    kills.append((slot, now))
+    for record in order where record.reachedServer != nil && record.connection.slot == slot {
+      record.isOrphan = true
+    }
+  }
 
   // MARK: What phones do
 
@@ -184,7 +195,7 @@ final class Witness {
       branches[packet.branch] = branch
       // What is late by more than the life of a transaction is a new request.
       let isSame = now - (record.reachedServer ?? now) < AgentClientTransaction.timeout
-      if let connection, isSame, record.branches.contains(where: { $0.connection === connection }) {
+      if let connection, isSame, !record.isOrphan, record.branches.contains(where: { $0.connection === connection }) {
         complain("\(record.callID) was forked twice to one flow")
       }
       record.branches.append(branch)

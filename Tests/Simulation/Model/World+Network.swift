@@ -8,18 +8,22 @@ extension World {
     let port = UInt16(20_000 + connectionCount % 40_000)
     let remote = SocketAddress(IPAddress(v4: 0xC633_6400 &+ UInt32(phone.number)), port: port)
     let listener: UInt16 = phone.transport == .tls ? 0 : phone.transport == .tcp ? 1 : 2
+    let slot = server.slot(of: connectionCount)
+    let (generation, accepted) = server.accepting(slot)
     let id: FlowID =
       phone.transport == .udp
       ? .datagram(DatagramFlow(node: SimulatedServer.node, listener: listener, remote: remote))
-      : .stream(StreamFlow(node: SimulatedServer.node, slot: 0, epoch: 99, connection: 1 << 48 | connectionCount))
+      : .stream(
+        StreamFlow(
+          node: SimulatedServer.node, slot: slot, epoch: 99, connection: UInt64(generation) << 48 | connectionCount))
     let local = SocketAddress(IPAddress(v4: 0xC000_0201), port: phone.transport == .tls ? 5061 : 5060)
     let connection = Connection(
       flow: Flow(
         id: id, transport: phone.transport, listener: listener, local: local, remote: remote, isVerified: false),
-      phone: phone)
+      number: connectionCount, slot: server.slot(of: id), phone: phone)
     connections[id] = connection
     // A handshake takes its time.
-    connection.upArrival = now + delay() + delay()
+    connection.upArrival = max(now, accepted) + delay() + delay()
     return connection
   }
 
@@ -92,6 +96,14 @@ extension World {
       phoneLearns(connection, after: random.milliseconds(0...60_000))
       serverLearns(connection, at: now + .seconds(Int.random(in: 30...40, using: &random)))
     }
+  }
+
+  /// The server's end of a connection is gone with its process.
+  func lose(_ connection: Connection) {
+    connection.brokenAt = connection.brokenAt ?? now
+    connection.upCut = min(connection.upCut, now)
+    connection.downCut = min(connection.downCut, now)
+    phoneLearns(connection, after: linkRandom.milliseconds(0...2_000))
   }
 
   /// A phone takes another port: what goes to the old one is lost, or refused.

@@ -12,6 +12,8 @@ struct Conditions {
   var delay = 1...20
   /// How long the location service takes, in milliseconds.
   var location = 0...20
+  /// How long what workers have for each other takes, in milliseconds; 0: it is there at once.
+  var links = 0...0
 }
 
 /// One simulated world: a clock, what will happen, the network, the server and the phones. Everything follows from the seed.
@@ -19,13 +21,23 @@ package final class World {
   private(set) var now = Instant(nanoseconds: 1_000_000_000)
   private var queue = EventQueue()
   var random: SplitMix
+  /// For what only several workers have, so that all else is the same with one.
+  var linkRandom: SplitMix
+  /// When the last thing on its way to each worker is there.
+  var linkArrivals: [UInt16: Instant] = [:]
+  /// How many workers the server has.
+  let workerCount: Int
+  /// Whether they may be killed.
+  let isKilling: Bool
+  /// What the phones got, when they got it; nil: it isn't written down.
+  var heard: [String]?
   var conditions = Conditions()
   var connections: [FlowID: Connection] = [:]
   var connectionCount: UInt64 = 0
   var losses: [Int: Int] = [:]
   let witness = Witness()
   /// Set by ``init`` and never again.
-  private(set) lazy var server = SimulatedServer(world: self)
+  private(set) lazy var server = SimulatedServer(world: self, workers: workerCount)
   var phones: [Phone] = []
   private var lastNumber = 0
   /// Where each message is told of, to follow a run; nil: nowhere.
@@ -38,8 +50,18 @@ package final class World {
   /// Unix seconds at the start.
   static let start: Int64 = 1_790_000_000
 
-  init(seed: UInt64, sabotage: Sabotage?, tracer: ((String) -> Void)?) {
+  /// A world with so many workers; nil: as the seed says, and then some of them are killed.
+  init(seed: UInt64, workers: Int?, sabotage: Sabotage?, tracer: ((String) -> Void)?) {
     random = SplitMix(seed: seed)
+    var linkRandom = SplitMix(seed: ~seed)
+    workerCount = workers ?? [1, 1, 2, 3][Int(seed % 4)]
+    isKilling = workers == nil && linkRandom.chance(60)
+    if workers == nil {
+      conditions.links = linkRandom.pick([0...0, 0...2, 0...50], otherwise: 0...0)
+    } else {
+      heard = []
+    }
+    self.linkRandom = linkRandom
     self.sabotage = sabotage
     self.tracer = tracer
   }

@@ -1,0 +1,51 @@
+import Configuration
+import Logging
+import Reactor
+import RedisLocation
+import SIPServer
+import Structures
+
+/// Where this worker's registrations are kept, and how it ends without losing any.
+extension WorkerNode {
+  /// How long the end of the worker waits for what was answered for but isn't written yet.
+  private static let writingTime = Duration.milliseconds(500)
+
+  /// Redis, where the worker was told of one; else its own memory.
+  static func makeLocation(
+    _ configuration: NodeConfiguration, _ arguments: WorkerArguments, core: ServerCore, hashing: any Hashing,
+    loop: EventLoop, log: Logger
+  ) throws -> any LocationService {
+    guard let redis = RedisSettings(configuration, arguments: arguments) else {
+      return InMemoryLocationService(unixSeconds: core.unixSeconds, maximum: configuration.limits.bindings)
+    }
+    var settings = RedisLocationSettings(
+      node: NodeNumber.of(configuration.node, hashing), slot: arguments.slot, generation: arguments.generation,
+      epoch: arguments.epoch)
+    settings.cacheSize = configuration.limits.locationCache
+    let location = try RedisLocation(
+      settings, redis: redis, owned: core.owned, hashing: hashing, loop: loop
+    ) { report in
+      switch report {
+      case .degraded(let reason):
+        log.warning("location degraded: Redis can't be used", metadata: ["reason": "\(reason)"])
+      case .recovered(let seconds, let queued):
+        log.notice("location recovered", metadata: ["after": "\(seconds) s", "queued": "\(queued)"])
+      }
+    }
+    try location.start()
+    return location
+  }
+
+  /// Ends the worker once what was answered for is written, or can't be in time.
+  func stop() {
+    location.flush()
+    if !location.hasUnwritten { return loop.stop() }
+    stopEnd = stopEnd ?? loop.now + Self.writingTime
+  }
+
+  /// Ends a worker that only waits for that.
+  func stopWhenWritten() {
+    guard let stopEnd, loop.now >= stopEnd || !location.hasUnwritten else { return }
+    loop.stop()
+  }
+}
