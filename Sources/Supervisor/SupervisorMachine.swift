@@ -45,7 +45,7 @@ public struct SupervisorMachine: Sendable {
   /// How long a worker may take to get ready: ten seconds, a thousand times what it takes.
   static let startTimeout = Duration.seconds(10)
   /// A worker that served so long had no fault from its start: its end is the first of a row.
-  static let stableAfter = Duration.seconds(10)
+  static let stableAfter = Duration.seconds(1)
   /// The second start in a row waits so long, each further one twice as long, up to ``longestDelay``.
   static let firstDelay = Duration.milliseconds(100)
   static let longestDelay = Duration.seconds(5)
