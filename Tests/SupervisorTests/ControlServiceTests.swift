@@ -55,6 +55,7 @@ private final class Administrator {
   }
 
   deinit {
+    client.closed = { _ in }
     client.close()
     clinux_close(other)
   }

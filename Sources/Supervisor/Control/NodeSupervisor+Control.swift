@@ -112,8 +112,8 @@ extension NodeSupervisor: ControlledNode {
   /// Ready, or degraded with why and since when, and what waits for better times.
   private func healthRow() -> JSONValue {
     let away = (0..<slotCount).filter { !machine.readySlots.contains($0) }
-    let since = (0..<slotCount).map { statistics.value("location.degraded_since", slot: $0) }.filter { $0 > 0 }.min()
-    let queued = ["location.queued", "location.stalled"].reduce(UInt64(0)) { sum, name in
+    let since = (0..<slotCount).map { statistics.value("redis.degraded_since", slot: $0) }.filter { $0 > 0 }.min()
+    let queued = ["redis.queued", "redis.stalled"].reduce(UInt64(0)) { sum, name in
       CounterTable.position(of: name).map { sum &+ statistics.total(at: $0) } ?? sum
     }
     var reasons: [String] = []
