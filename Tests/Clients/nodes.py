@@ -5,9 +5,11 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 
 import servers
@@ -120,9 +122,9 @@ def links(process):
 class Redis:
     """A redis-server of a story, on a Unix socket, with an append-only file; and one connection to it."""
 
-    def __init__(self, folder):
-        self.folder = pathlib.Path(folder)
-        self.folder.mkdir(parents=True, exist_ok=True)
+    def __init__(self):
+        # A socket's name has room for about a hundred letters.
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="apus-redis."))
         self.path, self.process, self.connection = self.folder / "redis.sock", None, None
 
     @property
@@ -159,6 +161,7 @@ class Redis:
         if self.process and self.process.poll() is None:
             self.signal(signal.SIGCONT)
             servers.stop(self.process)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     # A client of its own: RESP2, one command at a time.
 

@@ -25,7 +25,7 @@ class Place:
     """The node, its clients and the load that never pauses."""
 
     def __init__(self, context):
-        self.context, self.redis = context, Redis(context.folder / "redis")
+        self.context, self.redis = context, Redis()
         self.redis.start()
         self.node = Node(context.folder / "server", context.server.binaries, WORKERS, USERS + FRESH, self.redis)
         context.servers += [self.redis, self.node]
