@@ -79,6 +79,11 @@ extension LocationMachine {
       answerLookups(work, set, version: 0, isCurrent: false, now, &orders)
       return
     }
+    inquire(work, at: now, orders: &orders)
+  }
+
+  /// Asks the other workers on behalf of the lookups that wait.
+  func inquire(_ work: LocationWork, at now: Moment, orders: inout LocationOrders) {
     guard inquiries.count < Self.maxStalled else {
       answerLookups(work, .empty, version: 0, isCurrent: false, now, &orders)
       return

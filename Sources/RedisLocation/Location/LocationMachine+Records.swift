@@ -129,6 +129,7 @@ extension LocationMachine {
   /// The data set names its era, or has none yet.
   func readEra(_ reply: LocationReply, at now: Moment, orders: inout LocationOrders) {
     guard case .value(let value) = reply else { return }
+    if era != nil, value == nil { mistrustedUntil = now.instant + Self.refilling }
     guard let value, value.count == 8 else {
       send(.beginEra(randomWord()), for: .nothing, &orders)
       return send(.readEra, for: .era, &orders)
@@ -137,6 +138,7 @@ extension LocationMachine {
     let found = octets.bigEndian(0, 8)
     defer { era = found }
     guard let era, era != found else { return }
+    mistrustedUntil = now.instant + Self.refilling
     for position in owned.positions {
       owned.updateStanding(at: position) {
         ($0.isDirty, $0.isLost, $0.version, $0.subscription) = (true, true, 0, 0)

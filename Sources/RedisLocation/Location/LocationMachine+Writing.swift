@@ -136,6 +136,9 @@ extension LocationMachine {
     case .settle(let outcomes, let set):
       if !base.isRecord { storeRead(work, set, version: base.version, isCurrent: isCurrent, at: now) }
       answerJobs(work, outcomes, &orders)
+      if !isOutdated, !work.lookups.isEmpty, now.instant < mistrustedUntil, set.live(at: now.unixSeconds).isEmpty {
+        return inquire(work, at: now, orders: &orders)
+      }
       let isBelieved = isCurrent && base.version != 0
       if !isOutdated { answerLookups(work, set, version: base.version, isCurrent: isBelieved, now, &orders) }
       finish(work, at: now, orders: &orders)

@@ -36,6 +36,8 @@ final class LocationMachine {
   }
 
   static let maxRetries = 8
+  /// For how long a new data set is not believed when it says that there is nobody: all workers are to have written what they hold by then.
+  static let refilling = Duration.seconds(10)
   /// For how long what was written is written again after the connection was lost: another server may have taken over that never got it.
   static let rewrittenSeconds: UInt32 = 60
   /// Addresses of record of which something is to be removed while Redis is away; more are left to those who look them up.
@@ -61,6 +63,8 @@ final class LocationMachine {
   var degradedSince: Int64?
   /// The data set that this worker's bindings were written to; nil when it is not known yet.
   var era: UInt64?
+  /// Until when the data set may lack what other workers hold.
+  var mistrustedUntil: Instant
   private let random: () -> UInt64
   private var lastVersion: UInt64
 
@@ -83,6 +87,7 @@ final class LocationMachine {
     cache = LookupCache(maximum: settings.cacheSize)
     lastVersion = random()
     heartbeatAt = start + settings.heartbeat
+    mistrustedUntil = start
   }
 
   // MARK: What happened to the connections

@@ -139,6 +139,25 @@ struct LocationOutageTests {
     #expect(!first.machine.hasUnwritten && !second.machine.hasUnwritten)
   }
 
+  @Test("asks the other workers before it says that there is nobody while a new data set is being filled")
+  func refilling() {
+    let (station, other) = (prompt(0), prompt(1))
+    other.update(1, Samples.register("sip:a@x", over: Samples.stream(1, slot: 1)))
+    redis.wipe()
+    station.peers = 1
+    station.pass(.seconds(2))
+    station.settle()
+    station.lookup(1, aor)
+    #expect(station.found[1] == nil && station.inquiries.count == 1)
+    station.answer(station.inquiries[0].question, other.machine.held(aor.span, at: Station.start))
+    #expect(station.found[1]?.map { Station.targets($0) } == [["sip:a@x 1/1"]])
+    station.pass(.seconds(10))
+    station.settle()
+    station.lookup(2, aor)
+    #expect(station.found[2]?.count == 1 && station.inquiries.count == 1)
+    #expect(station.machine.works.count == 0)
+  }
+
   @Test("an empty Redis is filled a window at a time")
   func window() {
     var settings = LocationMachine.Settings()
