@@ -65,6 +65,7 @@ struct Resolver {
       workers: resolveWorkers(),
       listen: listen,
       stateDirectory: SettingsSources.resolve(reader.text(["state_directory"]) ?? "", from: reader.file),
+      controlSocket: reader.controlSocket(),
       user: reader.text(["user"]),
       group: resolveGroup(),
       redis: resolveRedis(),

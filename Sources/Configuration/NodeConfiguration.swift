@@ -22,6 +22,8 @@ public struct NodeConfiguration: Sendable, Equatable {
   public var listen: [Listener]
   /// `state_directory`: absolute or relative to the working directory of the supervisor.
   public var stateDirectory: String
+  /// `admin.control_socket`: absolute or relative to the working directory of the supervisor.
+  public var controlSocket: String
   /// `user`: whom workers and the private Redis run as; nil: as the supervisor.
   public var user: String?
   /// `group`: their group; nil: that of the user.

@@ -15,6 +15,12 @@ struct OctetWriter {
     for shift: UInt32 in [24, 16, 8, 0] { octets.append(UInt8(truncatingIfNeeded: value >> shift)) }
   }
 
+  /// Appends a number of 64 bits in network order.
+  mutating func write(number: UInt64) {
+    write(count: Int(number >> 32))
+    write(count: Int(number & 0xFFFF_FFFF))
+  }
+
   /// Appends octets behind their count.
   mutating func write(block: [UInt8]) {
     write(count: block.count)
@@ -56,6 +62,12 @@ struct OctetReader {
       position += 1
     }
     return value
+  }
+
+  /// The next 64-bit number; nil when fewer octets are left.
+  mutating func readNumber() -> UInt64? {
+    guard let high = readCount(), let low = readCount() else { return nil }
+    return UInt64(high) << 32 | UInt64(low)
   }
 
   /// The count of elements that take at least `size` octets each; nil when so many cannot follow.

@@ -444,8 +444,8 @@ public enum SettingsTable {
       availability: .ignoredYet("this version has no administration over HTTP"),
       "Where metrics, health and the administration are served over HTTP."),
     Setting(
-      "admin.control_socket", .path, reload: .restart, example: "control.sock",
-      availability: .ignoredYet("this version has no control socket"),
-      "The Unix socket over which `apus ctl` talks to the supervisor."),
+      "admin.control_socket", .path, default: .derived("control.sock in the state directory"), reload: .restart,
+      example: "control.sock",
+      "The Unix socket over which `apus ctl` talks to the supervisor; for the user that runs the supervisor alone."),
   ]
 }

@@ -57,7 +57,8 @@ extension NodeSupervisor {
     case .prepared(let version): reloads.prepared(slot: worker.slot, version: version, into: &reloadActions)
     case .refused(let version, let reason):
       reloads.refused(slot: worker.slot, version: version, reason, into: &reloadActions)
-    case .heartbeat, .drain, .stop, .question, .answer, .prepare, .commit, .abort: break
+    case .answer(let id, _, let octets): controls?.answered(slot: worker.slot, id: id, octets: octets)
+    case .heartbeat, .drain, .stop, .question, .prepare, .commit, .abort: break
     }
     carryOut()
   }

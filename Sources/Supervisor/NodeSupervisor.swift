@@ -28,6 +28,10 @@ public final class NodeSupervisor {
   let listeners: ListenerSockets
   let links: LinkListeners
   let statistics: NodeStatistics
+  /// When the supervisor started, in milliseconds since 1970.
+  let startedAt = System.wallMilliseconds
+  /// Answers administrators, once the node runs.
+  private(set) var controls: ControlService?
   let owner: ProcessOwner?
   let manager: ServiceManager
   /// Nil: the settings name another one.
@@ -114,6 +118,10 @@ public final class NodeSupervisor {
     for (transport, address) in zip(transports, listeners.addresses) {
       logger.info("listening on \(transport):\(address)")
     }
+    let service = ControlService(loop: loop, node: self)
+    controls = service
+    let controlSocket = try ControlSocket(path: file.configuration.controlSocket, loop: loop, service: service)
+    defer { controlSocket.remove() }
     manager.watch(loop)
     redis?.start()
     machine.start(System.monotonicNow, into: &actions)
@@ -173,6 +181,7 @@ public final class NodeSupervisor {
       statistics.ended(slot: worker.slot)
       reloads.gone(slot: worker.slot, into: &reloadActions)
       machine.ended(end, slot: worker.slot, generation: worker.generation, System.monotonicNow, into: &actions)
+      controls?.workerEnded(slot: worker.slot)
     }
   }
 }

@@ -30,7 +30,8 @@ final class PrivateRedis {
   private let logger: Logger
   private var machine = RedisMachine()
   private var actions: [RedisMachine.Action] = []
-  private var process: Int32?
+  /// Its process while it runs.
+  private(set) var process: Int32?
   private var output: OutputReader?
   private var deadline: DeadlineID?
   private var finished: (() -> Void)?

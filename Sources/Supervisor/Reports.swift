@@ -17,6 +17,8 @@ extension SupervisorMachine.Report: CustomStringConvertible {
         ? "worker \(slot) starts again" : "worker \(slot) starts again in \(delay.nanoseconds / 1_000_000) ms"
     case .neverReady(let slot, .notStarted(let reason)): "worker \(slot) could not be started: \(reason)"
     case .neverReady(let slot, let end): "worker \(slot) \(end) before it served for the first time; see above"
+    case .replaces(let slot, let generation):
+      "worker \(slot), generation \(generation), is replaced, as it was asked for"
     case .cutShort(let slot): "worker \(slot) took too long to end: killed"
     }
   }
@@ -24,7 +26,7 @@ extension SupervisorMachine.Report: CustomStringConvertible {
   /// The level of the line.
   var level: Logger.Level {
     switch self {
-    case .started, .startsAgain: .info
+    case .started, .startsAgain, .replaces: .info
     case .cutShort: .warning
     case .ended, .hangs, .slowToStart, .neverReady: .error
     }

@@ -27,6 +27,7 @@ extension SupervisorMachine {
     case startsAgain(slot: Int, after: Duration)
     case neverReady(slot: Int, WorkerEnd)
     case cutShort(slot: Int)
+    case replaces(slot: Int, generation: UInt16)
   }
 
   /// How a worker's process ended.

@@ -13,6 +13,8 @@ public import Structures
 ///    │               └──────────► waiting ◄────────────────────────────┘
 ///    └── when stopping                │ back-off passed: starting, next generation
 /// ```
+/// A worker that is to be replaced is ready, then leaving until it ends (5 s at most), then starting as any other.
+///
 /// A first worker that ends before it was ever ready ends the supervisor: what keeps it from serving is in the
 /// configuration or the host, and starting it again would only hide it.
 public struct SupervisorMachine: Sendable {
@@ -21,6 +23,7 @@ public struct SupervisorMachine: Sendable {
     case down
     case starting(deadline: Instant)
     case ready(since: Instant, heard: Instant)
+    case leaving(killAt: Instant)
     case killed
     case waiting(until: Instant)
   }
@@ -42,7 +45,7 @@ public struct SupervisorMachine: Sendable {
   /// How long a worker may take to get ready: ten seconds, a thousand times what it takes.
   static let startTimeout = Duration.seconds(10)
   /// A worker that served so long had no fault from its start: its end is the first of a row.
-  static let stableAfter = Duration.seconds(10)
+  static let stableAfter = Duration.seconds(1)
   /// The second start in a row waits so long, each further one twice as long, up to ``longestDelay``.
   static let firstDelay = Duration.milliseconds(100)
   static let longestDelay = Duration.seconds(5)
@@ -57,6 +60,8 @@ public struct SupervisorMachine: Sendable {
   private var phase = Phase.running
   private var isAnnounced = false
   private var status: Int32 = 0
+  /// Slots whose workers are to be replaced, the one whose turn it is first.
+  private var replacements: [Int] = []
 
   /// A machine for so many slots, at least 1.
   public init(slots count: Int) {
@@ -82,9 +87,11 @@ public struct SupervisorMachine: Sendable {
       slots[slot].wasEverReady = true
       actions.append(.report(.started(slot: slot, generation: generation)))
       announce(&actions)
+      if replacements.first == slot { replacements.removeFirst() }
+      replaceNext(now, &actions)
     case (.ready(let since, _), .heartbeat), (.ready(let since, _), .ready):
       slots[slot].state = .ready(since: since, heard: now)
-    case (.starting, _), (.ready, _), (.down, _), (.killed, _), (.waiting, _):
+    case (.starting, _), (.ready, _), (.leaving, _), (.down, _), (.killed, _), (.waiting, _):
       break
     }
   }
@@ -99,6 +106,7 @@ public struct SupervisorMachine: Sendable {
     case .down, .waiting: return
     case .ready(let since, _):
       slots[slot].failures = now - since >= Self.stableAfter ? 1 : slots[slot].failures + 1
+    case .leaving: break
     case .starting, .killed:
       slots[slot].failures += 1
     }
@@ -130,7 +138,10 @@ public struct SupervisorMachine: Sendable {
         kill(index, &actions)
       case .waiting(let until) where now >= until:
         spawn(index, now, &actions)
-      case .down, .starting, .ready, .killed, .waiting:
+      case .leaving(let killAt) where now >= killAt:
+        actions.append(.report(.cutShort(slot: index)))
+        kill(index, &actions)
+      case .down, .starting, .ready, .leaving, .killed, .waiting:
         break
       }
     }
@@ -152,6 +163,15 @@ public struct SupervisorMachine: Sendable {
     stop(with: .stop, within: Self.stopTime, now, &actions)
   }
 
+  /// The administrator wants the workers of these slots to be replaced: one after the other, each when the one before is ready.
+  public mutating func restartAsked(_ indices: [Int], _ now: Instant, into actions: inout [Action]) {
+    guard phase == .running else { return }
+    for index in indices where slots.indices.contains(index) && !replacements.contains(index) {
+      replacements.append(index)
+    }
+    replaceNext(now, &actions)
+  }
+
   // MARK: - Queries
 
   /// When ``deadlineReached(_:into:)`` is due; nil: not before another input.
@@ -166,6 +186,7 @@ public struct SupervisorMachine: Sendable {
         case .down, .killed: nil
         case .starting(let deadline): deadline
         case .ready(_, let heard): heard + ControlMessage.heartbeatTimeout
+        case .leaving(let killAt): killAt
         case .waiting(let until): until
         }
       }.min()
@@ -185,7 +206,34 @@ public struct SupervisorMachine: Sendable {
   /// The state of a slot, for tests.
   func state(of slot: Int) -> SlotState { slots[slot].state }
 
+  /// The state of a slot in a word, for administrators.
+  func stateName(of slot: Int) -> String {
+    switch slots[slot].state {
+    case .down: "down"
+    case .starting: "starting"
+    case .ready: replacements.contains(slot) ? "to be replaced" : "ready"
+    case .leaving: "leaving"
+    case .killed: "killed"
+    case .waiting: "waiting"
+    }
+  }
+
   // MARK: - Steps
+
+  /// Lets the next worker that is to be replaced leave, unless one is being replaced. One that doesn't serve is being replaced anyway.
+  private mutating func replaceNext(_ now: Instant, _ actions: inout [Action]) {
+    guard phase == .running else { return }
+    while let index = replacements.first {
+      switch slots[index].state {
+      case .ready:
+        slots[index].state = .leaving(killAt: now + Self.drainTime)
+        actions.append(.report(.replaces(slot: index, generation: slots[index].generation)))
+        actions.append(.send(slot: index, .drain))
+        return
+      case .leaving, .killed, .starting, .waiting, .down: return
+      }
+    }
+  }
 
   private mutating func spawn(_ index: Int, _ now: Instant, _ actions: inout [Action]) {
     // 65,535 generations later the oldest name comes back: connections of that process are long gone.
@@ -208,6 +256,7 @@ public struct SupervisorMachine: Sendable {
       stop(with: .stop, within: Self.stopTime, now, &actions)
       return
     }
+    if case .leaving = state { return spawn(index, now, &actions) }
     var whileStarting = false
     if case .starting = state { whileStarting = true }
     let generation = slots[index].generation
@@ -236,7 +285,7 @@ public struct SupervisorMachine: Sendable {
     for index in slots.indices {
       switch slots[index].state {
       case .down, .waiting: slots[index].state = .down
-      case .starting, .ready: actions.append(.send(slot: index, message))
+      case .starting, .ready, .leaving: actions.append(.send(slot: index, message))
       case .killed: break
       }
     }
@@ -252,7 +301,7 @@ public struct SupervisorMachine: Sendable {
   private func isAlive(_ index: Int) -> Bool {
     switch slots[index].state {
     case .down, .waiting: false
-    case .starting, .ready, .killed: true
+    case .starting, .ready, .leaving, .killed: true
     }
   }
 

@@ -21,4 +21,11 @@ extension WorkerNode {
       peers: links?.peerCount ?? 0,
       orphaned: foreign.dropped)
   }
+
+  /// Sends a page of an answer to the supervisor. One that the channel doesn't take is missed there after some seconds.
+  func tell(_ answer: ControlAnswer, to id: UInt32) {
+    var isLast = true
+    if case .rows(_, let next) = answer { isLast = next == nil }
+    control?.send(.answer(id: id, isLast: isLast, octets: answer.octets))
+  }
 }

@@ -43,9 +43,7 @@ extension WorkerNode: LinkDelegate {
 
   private func fail(_ tag: UInt64, _ gone: StreamFlow? = nil) {
     if tag != 0 { failedTags.append(tag) }
-    guard let gone else { return }
-    goneFlows.append(gone)
-    location.flowGone(gone)
+    if let gone { goneFlows.append(gone) }
   }
 
   /// Whether a message is the request of a client transaction, other than what ends one.

@@ -27,6 +27,8 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
   /// A new configuration that the supervisor has not decided on.
   var prepared: PreparedConfiguration?
   private var counters: WorkerCounters?
+  /// Answers administrators.
+  var desk: ControlDesk?
   private var connectionLog: ConnectionLog
   private var timer: DeadlineID?
   var actions = ServerActions()
@@ -78,6 +80,9 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
     transport.delegate = self
     timer = loop.addDeadline(self)
     loop.addHook(.decide) { [unowned self] in self.decide() }
+    desk = ControlDesk(node: self, nodeName: configuration.node) { [unowned self] id, answer in
+      tell(answer, to: id)
+    }
     counters = pages.map { pages in
       WorkerCounters(
         pages: pages, slot: Int(arguments.slot), generation: arguments.generation, loop: loop
@@ -104,7 +109,7 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
       guard drainEnd == nil else { return }
       drainEnd = loop.now + .seconds(4)
       transport.stopAccepting()
-    case .question(let id, _): control?.send(.answer(id: id, isLast: true, octets: []))
+    case .question(let id, let octets): desk?.asked(id, octets)
     case .prepare(let version, let memory): prepare(version, memory)
     case .commit(let version): commit(version)
     case .abort(let version): abort(version)
@@ -132,6 +137,10 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
     let now = loop.now
     while location.hasAnswers || !goneFlows.isEmpty || !failedTags.isEmpty || hasNews {
       for answer in location.takeAnswers() {
+        if ControlDesk.isOwn(answer.query) {
+          desk?.answered(answer)
+          continue
+        }
         begin()
         switch answer {
         case .bindings(let query, let bindings): core.located(query, bindings, at: now, actions: &actions)

@@ -9,7 +9,8 @@ struct Apus: ParsableCommand {
     commandName: "apus", abstract: "A SIP/TLS proxy and registrar.",
     discussion: "Exit status: 0 all went well, 1 something failed, 2 the command line or the configuration is wrong.",
     subcommands: [
-      Serve.self, Check.self, SettingsCommand.self, CertificateCommand.self, UserCommand.self, VersionCommand.self,
+      Serve.self, Check.self, SettingsCommand.self, CertificateCommand.self, UserCommand.self, ControlCommand.self,
+      VersionCommand.self,
     ])
 
   /// Runs the command that the arguments name.

@@ -7,6 +7,11 @@ enum Terminal {
     FileHandle.standardOutput.write(Data((line + "\n").utf8))
   }
 
+  /// Writes a text to standard output as it is.
+  static func write(_ text: String) {
+    FileHandle.standardOutput.write(Data(text.utf8))
+  }
+
   /// Writes a value as JSON to standard output.
   static func say(json value: some Encodable) throws {
     let encoder = JSONEncoder()

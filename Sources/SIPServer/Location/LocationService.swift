@@ -61,4 +61,11 @@ public enum LocationAnswer: Sendable {
   case claim(query: UInt64, ClaimOutcome)
   /// To ``ServerActions/Question/user(query:key:)``; see ``ServerCore/userFound(_:_:at:actions:)``.
   case user(query: UInt64, UserAnswer)
+
+  /// The query that is answered.
+  public var query: UInt64 {
+    switch self {
+    case .bindings(let query, _), .outcome(let query, _), .claim(let query, _), .user(let query, _): query
+    }
+  }
 }

@@ -74,9 +74,7 @@ class Client:
         """Connects; `on_open` is called once messages can be sent."""
         self.number += 1
         self.on_open, self.buffer, self.output, self.challenge, self.registered = on_open, b"", b"", None, False
-        kind = socket.SOCK_DGRAM if self.transport == "udp" else socket.SOCK_STREAM
-        self.socket = socket.socket(socket.AF_INET, kind)
-        self.socket.bind((self.source, 0))
+        self.socket = self.bound()
         self.socket.setblocking(False)
         remote = ("127.0.0.1", self.node.ports[self.transport])
         if self.transport == "udp":
@@ -86,6 +84,16 @@ class Client:
         self.socket.connect_ex(remote)
         self.state = "connecting"
         self.fleet.watch(self, writes=True)
+
+    def bound(self):
+        """A socket with a port that no other client has or had: ports are of a transport, here they name a client."""
+        kind = socket.SOCK_DGRAM if self.transport == "udp" else socket.SOCK_STREAM
+        while True:
+            made = socket.socket(socket.AF_INET, kind)
+            made.bind((self.source, 0))
+            if self.fleet.ports.setdefault(made.getsockname()[1], self) is self:
+                return made
+            made.close()
 
     def opened(self):
         host, port = self.socket.getsockname()

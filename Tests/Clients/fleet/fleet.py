@@ -16,6 +16,8 @@ class Fleet:
     def __init__(self):
         self.poll, self.clients, self.watched = select.epoll(), [], {}
         self.timers, self.serial = [], itertools.count()
+        #: Who has, or had, a port of 127.0.0.1.
+        self.ports = {}
         #: Operations under way, by Call-ID.
         self.operations = {}
         #: Those that ended, in that order.

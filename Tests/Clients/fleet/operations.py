@@ -113,6 +113,10 @@ class Operation:
     def answered(self, key):
         self.fleet.cancel(self.repeats.pop(key, None))
 
+    def is_late(self, message, sequence):
+        """Whether a response is to an earlier try: copies of a request that waited are answered too."""
+        return int(message.get("cseq").split()[0]) != sequence
+
     def retried(self, message):
         """Takes a challenge, once; the request goes out anew."""
         if message.status in (401, 407) and self.attempt == 0 and self.caller.challenged(message):
@@ -155,7 +159,7 @@ class Register(Operation):
         self.fleet.wrong.append(f"{client.user} got {message.first_line}")
 
     def response(self, client, message):
-        if message.status < 200:
+        if message.status < 200 or self.is_late(message, client.sequence):
             return
         self.answered("register")
         if self.retried(message):
@@ -180,7 +184,7 @@ class Message(Operation):
         client.send(client.response(message, 200, "OK"))
 
     def response(self, client, message):
-        if message.status >= 200:
+        if message.status >= 200 and not self.is_late(message, self.sequence):
             self.answered("message")
             if not self.retried(message):
                 self.finish(message.status)
@@ -236,6 +240,8 @@ class Call(Operation):
                 self.answered("bye")
                 self.finish(message.status)
         elif message.method == "INVITE":
+            if self.is_late(message, self.sequence):
+                return
             self.answered("invite")
             if message.status >= 300:
                 self.refused(message)

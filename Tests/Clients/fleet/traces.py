@@ -36,7 +36,7 @@ class Names:
 def differences(first, second):
     """Operations, by name, that either side saw otherwise in two runs: `(name, side, one, other)`."""
     found = [(name, "both", "", "missing") for name in first.keys() ^ second.keys()]
-    for name in first.keys() & second.keys():
+    for name in sorted(first.keys() & second.keys()):
         for side in ("caller", "callee"):
             one, other = first[name][side], second[name][side]
             if one != other:

@@ -179,14 +179,18 @@ def nonces(context):
     second.answer(request, challenge)
     response = second.exchange(request)
     check(response.status == 200, f"with another worker's nonce REGISTER got {response.first_line}")
-    for agent in (first, second):
+    # Somebody who has read the request sends it to either worker.
+    slot = server.holder(first.channel)
+    thieves = [context.agent("alice", "tcp", server, channel=elsewhere(context, server, other)) for other in (slot, 1 - slot)]
+    for agent in (second, *thieves):
         request.replace("Via", agent.via())
         response = agent.exchange(request)
         check(response.status == 401, f"the same credentials again got {response.first_line}")
-    first.challenges = dict(second.challenges)
-    later = first.request("REGISTER", "sip:example.test", to=first.aor, contact=False)
-    first.authorize(later)
-    response = first.exchange(later)
+    thief = thieves[0]
+    thief.challenges = dict(second.challenges)
+    later = thief.request("REGISTER", "sip:example.test", to=first.aor, contact=False)
+    thief.authorize(later)
+    response = thief.exchange(later)
     check(response.status == 401, f"over another connection the nonce got {response.first_line}")
     check("stale=true" in response.get("WWW-Authenticate").lower(), f"{response.get('WWW-Authenticate')} is not stale")
     check(first.transact(first.request("REGISTER", "sip:example.test", to=first.aor, contact=False)).status == 200,

@@ -79,6 +79,12 @@ def kills(context):
     check(not node.left_behind(), f"{node.left_behind()} are left of {processes}")
 
 
+def told(operation, done):
+    """An operation with how long before and after its begin workers were killed."""
+    since = [round(operation.began - kill.at, 2) for kill in done if kill.slot == operation.slot]
+    return f"{operation} in slot {operation.slot}, {operation.took:.2f} s, begun {since} s after kills of it"
+
+
 def under_load(context, group, node, presence):
     """Load, with a kill now and then; the kills."""
     traffic, done, accepted = fleet.Open(fleet.Traffic(group.clients), RATE, 1000), [], []
@@ -109,7 +115,8 @@ def under_load(context, group, node, presence):
 def after(context, group, node, presence, done):
     """What came of everything: each operation has a reason for its end."""
     served = {operation.caller: operation.slot for operation in group.ended if operation.slot is not None}
-    quiet, failed, lost, late, unexplained = 0, [], 0, [], []
+    quiet, failed, lost, late, unexplained = 0, {True: [], False: []}, 0, [], []
+    stopped = done[-1].at
     for operation in group.ended:
         if operation.kind == "register":
             continue
@@ -126,19 +133,19 @@ def after(context, group, node, presence, done):
                 unexplained.append(operation)
         elif operation.status != 200:
             took = operation.ended - max(operation.began, theirs)
-            failed.append(took)
+            failed[stopped - 0.1 <= theirs <= stopped + HANGS].append(took)
             if operation.status not in GONE:
                 unexplained.append(operation)
             # What rang already may be answered over another connection: the caller gives up by itself.
-            if took > FAILS and getattr(operation, "state", None) != "ringing":
-                late.append((operation, theirs))
-    stopped = done[-1].at
-    late = [operation for operation, since in late if not stopped - 0.1 <= since <= stopped + HANGS]
+            limit = HANGS if stopped - 0.1 <= theirs <= stopped + HANGS else FAILS
+            if took > limit and getattr(operation, "state", None) != "ringing":
+                late.append(operation)
     total = sum(operation.kind != "register" for operation in group.ended)
     context.note(f"{total} operations: {quiet} between others, {lost} of callers that lost their worker, "
-                 f"{len(failed)} to lost connections failed after {fleet.summary(failed)}")
+                 f"{len(failed[False])} to lost connections failed after {fleet.summary(failed[False])}; "
+                 f"{len(failed[True])} to those of the stopped worker after {fleet.summary(failed[True])}")
     check(not group.wrong, f"{len(group.wrong)} requests went astray: {group.wrong[:3]}")
-    check(not unexplained, f"{len(unexplained)} without a reason: {unexplained[:3]}")
+    check(not unexplained, f"{len(unexplained)} without a reason: {[told(o, done) for o in unexplained[:3]]}")
     check(not late, f"{len(late)} to lost connections failed late: {late[:3]}")
     check(quiet > total / 4, f"only {quiet} of {total} operations were between clients of other workers")
     group.run(until=presence.all_up, limit=15)

@@ -9,18 +9,29 @@ from nodes import Node
 
 TRANSPORTS = ["tls", "tcp", "udp"]
 USERS = [f"m{number:03d}" for number in range(200)]
-#: Distances around the circle of users at which they meet when not every pair does. With transports in turn, 200
-#: users and these, each transport meets each.
-MESSAGES = CALLS = (1, 2, 3, 50, 67, 100, 133, 151, 198, 199)
+#: Distances around the circle of users at which they meet when not every pair does: each transport meets each.
+DISTANCES = (1, 2, 3, 50, 67, 100, 133, 151, 198, 199)
 #: Operations at a time.
 CONCURRENCY = 32
 
 
-def pairs(context, distances):
-    """The pairs that meet: all of them in a thorough run."""
-    count = len(USERS)
-    return [(one, (one + distance) % count) for distance in (range(1, count) if context.thorough else distances)
-            for one in range(count)]
+def pairs(context, group, slots, more):
+    """The pairs that meet, by their numbers: all in a thorough run; else a sample, with two clients of any two slots over
+    any two transports, and `more`."""
+    count, clients = len(USERS), group.clients
+    met = {(one, (one + distance) % count): None for distance in (range(1, count) if context.thorough else DISTANCES)
+           for one in range(count)}
+    met.update(dict.fromkeys(more))
+
+    def places(pair):
+        return tuple((clients[number].transport, slots[clients[number].user]) for number in pair)
+
+    covered = {places(pair) for pair in met}
+    for pair in itertools.permutations(range(count), 2):
+        if places(pair) not in covered:
+            covered.add(places(pair))
+            met[pair] = None
+    return list(met)
 
 
 def connected(node, users, transports=TRANSPORTS):
@@ -33,38 +44,41 @@ def connected(node, users, transports=TRANSPORTS):
     group.run(fleet.Closed((fleet.Message(f"p-{c.user}", c, c) for c in group.clients), CONCURRENCY))
     failed = [operation for operation in group.ended if operation.status != 200]
     check(not failed, f"of {len(group.ended)} first requests {len(failed)} failed: {failed[:3]}")
+    slots = where(group, node)
     group.ended.clear()
-    return group
+    return group, slots
 
 
-def met(context, workers):
-    """Runs the mesh on a node with so many workers; the operations that ended, and pairs of slots that met."""
+def met(context, workers, more=()):
+    """Runs the mesh on a node with so many workers; the operations that ended, slots by user, and the pairs that met."""
     node = Node(context.folder / f"{workers}-workers", context.server.binaries, workers, USERS)
     context.servers.append(node)
     node.start()
-    group = connected(node, USERS)
+    group, slots = connected(node, USERS)
     try:
+        chosen = pairs(context, group, slots, more)
         group.names = fleet.Names(group, node)
         clients = group.clients
-        group.run(fleet.Closed((fleet.Message(f"m-{a}-{b}", clients[a], clients[b])
-                                for a, b in pairs(context, MESSAGES)), CONCURRENCY), limit=900)
-        group.run(fleet.Closed((fleet.Call(f"c-{a}-{b}", clients[a], clients[b], by_callee=number % 2 == 1)
-                                for number, (a, b) in enumerate(pairs(context, CALLS))), CONCURRENCY), limit=900)
+        group.run(fleet.Closed((fleet.Message(f"m-{a}-{b}", clients[a], clients[b]) for a, b in chosen), CONCURRENCY), limit=900)
+        group.run(fleet.Closed((fleet.Call(f"c-{a}-{b}", clients[a], clients[b], by_callee=(a + b) % 4 > 1)
+                                for a, b in chosen), CONCURRENCY), limit=900)
         check(not group.losses, f"connections broke: {group.losses[:3]}")
         check(not group.wrong, f"requests went astray: {group.wrong[:3]}")
-        slots = where(group, node)
+        check(where(group, node) == slots, "clients came to other workers than they were with")
     finally:
         group.close()
     node.stop()
     check(node.process.returncode == 0, f"the node ended with exit code {node.process.returncode}")
-    return group.ended, slots
+    return group.ended, slots, chosen
 
 
 def where(group, node):
-    """Slot by user, as the kernel says for streams, and as our branches say for datagrams."""
+    """Slot by user, as the kernel says for streams, and as our branches say for everybody who sent something."""
     holders = node.holders()
     slots = {client.user: holders.get(int(client.address.rpartition(":")[2])) for client in group.clients}
     for operation in group.ended:
+        if operation.kind == "register":
+            continue
         user, known = operation.caller.user, slots[operation.caller.user]
         check(operation.slot is not None, f"{operation}: the upper Via is none of ours")
         check(known is None or known == operation.slot,
@@ -90,9 +104,10 @@ def complaints(operations):
 @story("mesh", "with 1, 2 and 4 workers everybody gets messages and calls through to everybody, and sees the same",
        limit=2400, suite="cluster")
 def same_traces(context):
-    traces = {}
-    for workers in (1, 2, 4):
-        operations, slots = met(context, workers)
+    traces, more = {}, {}
+    for workers in (4, 2, 1):
+        operations, slots, chosen = met(context, workers, more)
+        more.update(dict.fromkeys(chosen))
         wrong = list(complaints(operations))
         check(not wrong, f"with {workers} workers {len(wrong)} of {len(operations)}: {wrong[:3]}")
         check(set(slots.values()) == set(range(workers)), f"with {workers} workers these served: {set(slots.values())}")
@@ -101,7 +116,7 @@ def same_traces(context):
         context.note(f"{workers} workers: {sum(o.kind == 'message' for o in operations)} messages, "
                      f"{sum(o.kind == 'call' for o in operations)} calls")
     for workers in (2, 4):
-        found = fleet.differences(traces[1], traces[workers])
+        found = fleet.differences({name: traces[1].get(name) for name in traces[workers]}, traces[workers])
         if found:
             (context.folder / "differences.log").write_text("\n\n".join(map(repr, found[:20])))
         check(not found, f"with {workers} workers {len(found)} traces differ: {found[0] if found else ''}")
@@ -117,4 +132,5 @@ def crossed(context, operations, slots, workers):
                 seen[transports].add((slots[operation.caller.user], slots[operation.callee.user]))
         for transports in itertools.product(TRANSPORTS, repeat=2):
             missing = set(itertools.product(range(workers), repeat=2)) - seen[transports]
-            check(not missing, f"no {kind} over {transports} went between the slots {sorted(missing)}")
+            count = collections.Counter(slots[user] for user in slots)
+            check(not missing, f"{dict(count)} clients are with the slots, and no {kind} over {transports} went between the slots {sorted(missing)}")

@@ -16,10 +16,23 @@ enum ConfigurationTarget {
       if let arguments = WorkerArguments(words) {
         try Complaint.unless(WorkerArguments(arguments.words) == arguments, "the arguments are others once written")
       }
+      try readControl(reader.rest)
       if let message = ControlMessage(reader.rest.span) {
         try Complaint.unless(message.octets == reader.rest, "the control message is another once written")
       }
     default: try resolve(tree(of: reader.rest))
+    }
+  }
+
+  private static func readControl(_ octets: [UInt8]) throws(Complaint) {
+    if let value = JSONValue(reading: octets) {
+      try Complaint.unless(JSONValue(reading: value.octets) == value, "the JSON value is another once written")
+    }
+    if let question = ControlQuestion(octets) {
+      try Complaint.unless(ControlQuestion(question.octets) == question, "the question is another once written")
+    }
+    if let answer = ControlAnswer(octets) {
+      try Complaint.unless(ControlAnswer(answer.octets) == answer, "the answer is another once written")
     }
   }
 

@@ -1,0 +1,40 @@
+import Structures
+import TLSEngine
+
+/// What is told of a connection to whoever looks at a running node.
+public struct ConnectionReport: Sendable {
+  /// Its flow.
+  public let flow: Flow
+  /// Whether the peer opened it.
+  public let isAccepted: Bool
+  /// What it is doing: `connecting`, `handshake`, `open` or `closing`.
+  public let state: StaticString
+  /// What was written to it isn't acknowledged.
+  public let isSuspect: Bool
+  /// Bytes that wait to be sent.
+  public let queuedBytes: Int
+  /// What the TLS handshake agreed upon; nil for TCP, and before its end.
+  public let tls: TLSFacts?
+}
+
+extension TransportLayer {
+  /// The ids of all connections, in no order. Looks at all of them.
+  public var connectionIDs: [UInt64] { Array(connections.keys) }
+
+  /// What is known of a connection; nil when there is none with this id.
+  public func report(of id: UInt64) -> ConnectionReport? {
+    guard let connection = connections[id] else { return nil }
+    let state: StaticString =
+      switch connection.state {
+      case .connecting: "connecting"
+      case .handshaking: "handshake"
+      case .open: "open"
+      case .flushing, .draining, .closed: "closing"
+      }
+    var tls: TLSFacts?
+    if case .open = connection.state { tls = connection.session?.facts }
+    return ConnectionReport(
+      flow: connection.flow, isAccepted: connection.isAccepted, state: state, isSuspect: connection.isSuspect,
+      queuedBytes: connection.output.count, tls: tls)
+  }
+}
