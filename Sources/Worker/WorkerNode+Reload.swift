@@ -61,7 +61,11 @@ extension ServerSettings {
   /// names stand in messages that are under way, and its limits in what was allocated.
   func keeping(_ running: ServerSettings) -> ServerSettings {
     var settings = self
-    settings.domains = running.domains
+    // Where a domain's users are is no matter of messages under way.
+    settings.domains = running.domains.map { old in
+      let asks = domains.first { $0.name == old.name }?.asksForUsers ?? old.asksForUsers
+      return Domain(name: old.name, aliases: old.aliases, realm: old.realm, asksForUsers: asks)
+    }
     settings.listeners = running.listeners
     settings.hosts = running.hosts
     settings.interfaces = running.interfaces
