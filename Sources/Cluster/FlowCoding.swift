@@ -24,6 +24,13 @@ enum FlowCoding {
     }
   }
 
+  /// The name of a datagram peer: node (4), listener (2), address.
+  static func append(_ flow: DatagramFlow, to output: inout OutputSpan<UInt8>) {
+    output.append(bigEndian: UInt64(flow.node), 4)
+    output.append(bigEndian: UInt64(flow.listener), 2)
+    append(flow.remote, to: &output)
+  }
+
   private static func append(_ address: SocketAddress, to output: inout OutputSpan<UInt8>) {
     output.append(address.address.family.rawValue)
     output.append(bigEndian: UInt64(address.port), 2)

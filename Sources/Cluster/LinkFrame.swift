@@ -34,6 +34,9 @@ public enum LinkFrame: Equatable, Sendable {
   case whereIs(question: UInt64, generation: UInt16)
   /// The answer: question (8), generation of the asker (2), the encoded set.
   case isAt(question: UInt64, generation: UInt16)
+  /// Nobody listens at this peer's port: node (4), listener (2), address. The system tells that to any of the sockets that share a port, whichever
+  /// sent what was refused.
+  case refused(DatagramFlow)
 
   /// What ``hello(_:)`` says of the format.
   public static let version: UInt8 = 1
@@ -43,7 +46,8 @@ public enum LinkFrame: Equatable, Sendable {
 
   enum Kind: UInt8 {
     case hello = 1
-    case sendOnFlow, messageFromFlow, notMine, failed, closed, suspect, recovered, trusted, whoHas, has, whereIs, isAt
+    case sendOnFlow, messageFromFlow, notMine, failed, closed, suspect, recovered, trusted, whoHas, has, whereIs, isAt,
+      refused
   }
 
   var kind: Kind {
@@ -61,6 +65,7 @@ public enum LinkFrame: Equatable, Sendable {
     case .has: .has
     case .whereIs: .whereIs
     case .isAt: .isAt
+    case .refused: .refused
     }
   }
 
@@ -98,6 +103,7 @@ public enum LinkFrame: Equatable, Sendable {
       output.append(bigEndian: tag, 8)
       output.append(bigEndian: UInt64(generation), 2)
     case .messageFromFlow(let flow): FlowCoding.append(flow, to: &output)
+    case .refused(let flow): FlowCoding.append(flow, to: &output)
     case .closed(let flow), .suspect(let flow), .recovered(let flow), .trusted(let flow):
       FlowCoding.append(flow, to: &output)
     case .failed(let number, let generation), .whereIs(let number, let generation), .isAt(let number, let generation):

@@ -51,6 +51,7 @@ struct LinkReader {
     case .suspect: return parts.streamFlow(packet).map { .suspect($0) }
     case .recovered: return parts.streamFlow(packet).map { .recovered($0) }
     case .trusted: return parts.streamFlow(packet).map { .trusted($0) }
+    case .refused: return parts.datagramFlow(packet).map { .refused($0) }
     case .failed, .whoHas, .has, .whereIs, .isAt:
       guard let number = parts.number(packet, 8), let own = parts.number(packet, 2) else { return nil }
       return frame(kind, number, UInt16(own), &parts, packet)
@@ -68,7 +69,7 @@ struct LinkReader {
     case .whoHas: return parts.flow(packet).map { .whoHas(question: number, generation: generation, $0) }
     case .has:
       return parts.number(packet, 1).map { .has(question: number, generation: generation, $0 != 0) }
-    case .hello, .sendOnFlow, .messageFromFlow, .notMine, .closed, .suspect, .recovered, .trusted: return nil
+    case .hello, .sendOnFlow, .messageFromFlow, .notMine, .closed, .suspect, .recovered, .trusted, .refused: return nil
     }
   }
 }
@@ -97,6 +98,13 @@ struct PartReader {
       let connection = number(packet, 8)
     else { return nil }
     return StreamFlow(node: UInt32(node), slot: UInt16(slot), epoch: epoch, connection: connection)
+  }
+
+  mutating func datagramFlow(_ packet: Span<UInt8>) -> DatagramFlow? {
+    guard let node = number(packet, 4), let listener = number(packet, 2), let remote = address(packet) else {
+      return nil
+    }
+    return DatagramFlow(node: UInt32(node), listener: UInt16(listener), remote: remote)
   }
 
   mutating func flow(_ packet: Span<UInt8>) -> Flow? {

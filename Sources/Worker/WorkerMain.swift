@@ -44,6 +44,7 @@ private func serve(_ configuration: NodeConfiguration, _ arguments: WorkerArgume
   }
   if arguments.link >= 0 {
     try node.startLinks(listener: Descriptor(owning: arguments.link), limit: .milliseconds(500))
+    try node.awaitLocation(limit: .milliseconds(500))
   }
   try addListeners(node.transport, configuration, arguments.listeners)
   let control = try ControlChannel(descriptor: arguments.control, loop: loop) { order in node.obey(order) }

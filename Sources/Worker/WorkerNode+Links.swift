@@ -165,6 +165,11 @@ extension WorkerNode: LinkDelegate {
       _ = links?.send(.isAt(question: question, generation: generation), found.span, to: sender.slot)
     case .isAt(let question, let generation):
       if isOurs(generation) { location.peerAnswered(question, octets) }
+    case .refused(let flow):
+      guard flow.node == transport.identity.node else { return }
+      begin()
+      core.datagramRefused(flow, at: loop.now, actions: &actions)
+      carryOut()
     case .hello, .notMine: break
     }
   }
@@ -180,7 +185,7 @@ extension WorkerNode: LinkDelegate {
     case .suspect: core.flowSuspected(flow, at: loop.now, actions: &actions)
     case .recovered: core.flowRecovered(flow)
     case .trusted: core.connectionTrusted(flow)
-    case .hello, .sendOnFlow, .messageFromFlow, .notMine, .failed, .whoHas, .has, .whereIs, .isAt: break
+    case .hello, .sendOnFlow, .messageFromFlow, .notMine, .failed, .whoHas, .has, .whereIs, .isAt, .refused: break
     }
     carryOut()
   }

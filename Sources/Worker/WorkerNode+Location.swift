@@ -36,6 +36,15 @@ extension WorkerNode {
     return location
   }
 
+  /// Waits until the location can be asked and tells of changes, but no longer than `limit`: a node serves without it as well. To be called before
+  /// the worker takes its first connection, so that the first client to register at a new node isn't turned away.
+  func awaitLocation(limit: Duration) throws {
+    let end = System.monotonicNow + limit
+    while !(location.health.isConnected && location.health.isSubscribed), System.monotonicNow < end {
+      try loop.runOnce(until: end)
+    }
+  }
+
   /// Ends the worker once what was answered for is written, or can't be in time.
   func stop() {
     location.flush()

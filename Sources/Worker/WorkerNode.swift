@@ -314,6 +314,7 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
   }
 
   func transport(datagramRefused flow: DatagramFlow) {
+    links?.sendToAll(.refused(flow))
     begin()
     core.datagramRefused(flow, at: loop.now, actions: &actions)
     carryOut()

@@ -271,6 +271,7 @@ final class LocationMachine {
   var health: LocationHealth {
     var health = LocationHealth()
     health.degradedSince = degradedSince
+    health.isConnected = isConnected
     health.isSubscribed = subscription != 0
     health.queued = queue.count - queueStart
     health.stalled = stalled.count

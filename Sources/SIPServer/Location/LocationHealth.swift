@@ -2,6 +2,8 @@
 public struct LocationHealth: Sendable, Equatable {
   /// Since when Redis could not be used, in Unix seconds; nil while it can.
   public var degradedSince: Int64?
+  /// Whether questions can be asked.
+  public var isConnected = true
   /// Whether changes made by other workers are told.
   public var isSubscribed = true
   /// Addresses of record with refreshes or registrations that are to be written.
