@@ -6,12 +6,12 @@ public struct IPAddress: Hashable, Sendable {
     case v6 = 6
   }
 
-  /// Which family the address is of.
-  public let family: Family
   /// The first eight octets of an IPv6 address in network order; 0 for IPv4.
   public let high: UInt64
   /// The last eight octets of an IPv6 address, or an IPv4 address in the low 32 bits.
   public let low: UInt64
+  /// Which family the address is of. Stands last, so that a port fits in behind it.
+  public let family: Family
 
   /// An IPv4 address from its 32 bits in network order (`127.0.0.1` is `0x7F00_0001`).
   public init(v4 bits: UInt32) {
