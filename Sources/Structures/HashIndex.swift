@@ -1,11 +1,11 @@
-/// Positions found by a 64-bit hash. Several positions may share a hash: the owner compares what they stand for.
+/// Positions found by a hash, of which the lower 32 bits count. Several positions may share a hash: the owner compares what they stand for.
 ///
 /// Open addressing with linear probing; removal closes the gap, so there are no tombstones and a table in a steady state allocates nothing.
 /// Hashes of what peers choose must come from a keyed function (`Hasher` is one).
 public struct HashIndex: Sendable {
   @usableFromInline
   struct Entry: Sendable {
-    @usableFromInline var hash: UInt64
+    @usableFromInline var hash: UInt32
     @usableFromInline var position: UInt32
   }
 
@@ -21,15 +21,16 @@ public struct HashIndex: Sendable {
 
   /// Adds a position under a hash.
   public mutating func insert(_ hash: UInt64, _ position: UInt32) {
-    if count * 2 >= entries.count { grow() }
-    place(hash, position)
+    if count * 4 >= entries.count * 3 { grow() }
+    place(UInt32(truncatingIfNeeded: hash), position)
     count += 1
   }
 
   /// Removes a position that was added under a hash; does nothing when it wasn't.
   public mutating func remove(_ hash: UInt64, _ position: UInt32) {
     let mask = entries.count - 1
-    var slot = Int(truncatingIfNeeded: hash) & mask
+    let hash = UInt32(truncatingIfNeeded: hash)
+    var slot = Int(hash) & mask
     while entries[slot].position != Self.free {
       if entries[slot].hash == hash, entries[slot].position == position {
         closeGap(at: slot)
@@ -44,7 +45,8 @@ public struct HashIndex: Sendable {
   @inlinable
   public func find(_ hash: UInt64, _ matches: (UInt32) -> Bool) -> UInt32? {
     let mask = entries.count - 1
-    var slot = Int(truncatingIfNeeded: hash) & mask
+    let hash = UInt32(truncatingIfNeeded: hash)
+    var slot = Int(hash) & mask
     while entries[slot].position != Self.free {
       if entries[slot].hash == hash, matches(entries[slot].position) { return entries[slot].position }
       slot = (slot + 1) & mask
@@ -56,12 +58,12 @@ public struct HashIndex: Sendable {
   public var longestProbe: Int {
     let mask = entries.count - 1
     return entries.indices.lazy.filter { entries[$0].position != Self.free }
-      .map { ($0 &- Int(truncatingIfNeeded: entries[$0].hash)) & mask }.max() ?? 0
+      .map { ($0 &- Int(entries[$0].hash)) & mask }.max() ?? 0
   }
 
-  private mutating func place(_ hash: UInt64, _ position: UInt32) {
+  private mutating func place(_ hash: UInt32, _ position: UInt32) {
     let mask = entries.count - 1
-    var slot = Int(truncatingIfNeeded: hash) & mask
+    var slot = Int(hash) & mask
     while entries[slot].position != Self.free { slot = (slot + 1) & mask }
     entries[slot] = Entry(hash: hash, position: position)
   }
@@ -72,7 +74,7 @@ public struct HashIndex: Sendable {
     var gap = start
     var slot = (start + 1) & mask
     while entries[slot].position != Self.free {
-      let home = Int(truncatingIfNeeded: entries[slot].hash) & mask
+      let home = Int(entries[slot].hash) & mask
       if (slot &- home) & mask >= (slot &- gap) & mask {
         entries[gap] = entries[slot]
         gap = slot
