@@ -30,24 +30,47 @@ public struct StreamFramer: Sendable {
     case broken(FramingError, head: Int)
   }
 
-  private let maximumHead: Int
-  private let maximumMessage: Int
-  /// Start of the line that is being looked at: everything before it has been seen.
-  private var line = 0
-  /// Position up to which that line has no line feed.
-  private var looked = 0
-  private var contentLength: Int?
+  // In 32 bits: every connection has one.
+  private let maximumHead: UInt32
+  private let maximumMessage: UInt32
+  private var seenLine: UInt32 = 0
+  private var seenOctets: UInt32 = 0
+  private var knownLength = Self.unknown
+  private var bodyPosition = Self.unknown
   /// Whether a Content-Length field has begun whose number stands on a folded line.
   private var awaitsLength = false
   /// Whether the octets before were a line break that no ping has been made of yet.
   private var hadBreak = false
+
+  private static let unknown = UInt32.max
+
+  /// Start of the line that is being looked at: everything before it has been seen.
+  private var line: Int {
+    get { Int(seenLine) }
+    set { seenLine = UInt32(truncatingIfNeeded: newValue) }
+  }
+
+  /// Position up to which that line has no line feed.
+  private var looked: Int {
+    get { Int(seenOctets) }
+    set { seenOctets = UInt32(truncatingIfNeeded: newValue) }
+  }
+
+  private var contentLength: Int? {
+    get { knownLength == Self.unknown ? nil : Int(knownLength) }
+    set { knownLength = newValue.map { UInt32(truncatingIfNeeded: $0) } ?? Self.unknown }
+  }
+
   /// Where the body starts, once the empty line was seen.
-  private var bodyStart: Int?
+  private var bodyStart: Int? {
+    get { bodyPosition == Self.unknown ? nil : Int(bodyPosition) }
+    set { bodyPosition = newValue.map { UInt32(truncatingIfNeeded: $0) } ?? Self.unknown }
+  }
 
   /// A framer with limits in octets: for start line and header fields, and for the whole message.
   public init(maximumHead: Int, maximumMessage: Int) {
-    self.maximumHead = maximumHead
-    self.maximumMessage = maximumMessage
+    self.maximumHead = UInt32(clamping: maximumHead)
+    self.maximumMessage = UInt32(clamping: maximumMessage)
   }
 
   /// Looks at the octets that were not consumed yet, from the first one on. After a step with a length the caller drops that many
