@@ -6,6 +6,8 @@ final class IncomingLink: EventHandler {
   /// Packets that are read in one turn; more wait for the next. One may hold a hundred messages, so that time is limited as well.
   private static let packetsPerTurn = 16
   private static let timePerTurn = Duration.milliseconds(5)
+  /// After a packet of fewer octets the loop says whether there is another.
+  private static let smallPacket = 4_096
 
   private unowned let links: LinkSet
   private let number: Int32
@@ -32,8 +34,9 @@ final class IncomingLink: EventHandler {
     for _ in 0..<Self.packetsPerTurn {
       guard descriptor != nil else { return }
       switch links.receive(number, { self.received($0) }) {
-      case .octets:
-        if System.monotonicNow - links.loop.now >= Self.timePerTurn { return }
+      case .octets(let count):
+        // Whoever had more to say would have filled it: asking again would mostly cost a call for nothing.
+        if count < Self.smallPacket || System.monotonicNow - links.loop.now >= Self.timePerTurn { return }
       case .wouldBlock: return
       case .endOfFile, .failed:
         close()
