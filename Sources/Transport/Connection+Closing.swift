@@ -27,7 +27,7 @@ extension Connection {
     session = nil
     Socket.shutdownWrite(number)
     deadlines.clear()
-    deadlines.drain = layer.loop.now + layer.settings.drainTime
+    deadlines.begin(.drain, until: layer.loop.now + layer.settings.drainTime)
     arm()
     updateInterest()
     layer.counters.closed += 1

@@ -125,7 +125,7 @@ extension Connection {
         used += length
         messagesLeft -= 1
         layer.counters.messagesReceived += 1
-        deadlines.firstMessage = .distantFuture
+        deadlines.endStage()
         deadlines.message = .distantFuture
         layer.delegate?.transport(received: message, over: flow)
       case .broken(let error, let head):

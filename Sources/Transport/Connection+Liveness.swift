@@ -13,14 +13,14 @@ extension Connection {
 
   /// Octets were read.
   func noteLife() {
-    if silenceLimit > .zero { deadlines.silence = layer.loop.now + silenceLimit }
+    if silenceLimit > 0 { deadlines.silence = layer.loop.now.adding(nanoseconds: silenceLimit) }
     if isSuspect { recover() }
   }
 
   /// Closes the connection unless something is read at least so often; zero: no more.
   func expectLife(within limit: Duration) {
     guard state == .open else { return }
-    silenceLimit = limit
+    silenceLimit = limit.nanoseconds
     deadlines.silence = limit > .zero ? layer.loop.now + limit : .distantFuture
     arm()
   }

@@ -9,7 +9,7 @@ extension Connection {
     deadline = layer.loop.addDeadline(self)
     try layer.loop.register(number, state == .connecting ? .writable : .readable, handler: self)
     if state == .connecting {
-      deadlines.connect = layer.loop.now + layer.settings.connectTime
+      deadlines.begin(.connect, until: layer.loop.now + layer.settings.connectTime)
       arm()
     } else {
       layer.setOptions(number)
@@ -20,13 +20,13 @@ extension Connection {
   /// Connects sooner than it must otherwise, or ends.
   func expectConnection(within limit: Duration) {
     guard state == .connecting else { return }
-    deadlines.connect = min(deadlines.connect, layer.loop.now + limit)
+    deadlines.begin(.connect, until: min(deadlines.stage, layer.loop.now + limit))
     arm()
   }
 
   func finishConnecting() {
     if let error = Socket.pendingError(number) { return end(.system(error.code)) }
-    deadlines.connect = .distantFuture
+    deadlines.endStage()
     layer.setOptions(number)
     if let local = try? Socket.localAddress(number) { flow = flow.with(local: local, isVerified: false) }
     beginTLSOrOpen()
@@ -40,7 +40,7 @@ extension Connection {
       return fail(error)
     }
     state = .handshaking
-    deadlines.handshake = layer.loop.now + layer.settings.handshakeTime
+    deadlines.begin(.handshake, until: layer.loop.now + layer.settings.handshakeTime)
     arm()
     // A client speaks first.
     wantsWrite = !isAccepted
@@ -55,7 +55,7 @@ extension Connection {
     layer.noteHandshakeWork(System.monotonicNow - start)
     switch step {
     case .done:
-      deadlines.handshake = .distantFuture
+      deadlines.endStage()
       wantsWrite = false
       layer.endHandshake(self)
       open(tls: session.facts)
@@ -75,7 +75,7 @@ extension Connection {
     state = .open
     flow = flow.with(local: flow.local, isVerified: tls?.isVerified ?? false)
     layer.counters.opened += 1
-    if isAccepted { deadlines.firstMessage = layer.loop.now + layer.settings.firstMessageTime }
+    if isAccepted { deadlines.begin(.firstMessage, until: layer.loop.now + layer.settings.firstMessageTime) }
     touch()
     arm()
     updateInterest()

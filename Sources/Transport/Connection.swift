@@ -15,7 +15,8 @@ final class Connection: EventHandler, DeadlineOwner, PacedReader {
     case connecting
     case handshaking
     case open
-    case flushing(CloseReason)
+    /// The reason lies elsewhere: it is larger than all else of a state, and this one is rare.
+    indirect case flushing(CloseReason)
     case draining
     case closed
   }
@@ -29,10 +30,15 @@ final class Connection: EventHandler, DeadlineOwner, PacedReader {
     let name: String?
   }
 
+  /// Keeps the key out of the many connections that have none.
+  private final class Opened {
+    let key: Key
+    init(_ key: Key) { self.key = key }
+  }
+
   let layer: TransportLayer
   let id: UInt64
-  /// Nil for an accepted connection.
-  let key: Key?
+  private let opened: Opened?
   let context: TLSContext?
   let number: Int32
   var descriptor: Descriptor?
@@ -63,8 +69,8 @@ final class Connection: EventHandler, DeadlineOwner, PacedReader {
   var watch = AcknowledgementWatch()
   /// Nothing that was written is acknowledged any more, though the connection is open.
   var isSuspect = false
-  /// How long a peer that promised signs of life may be silent; zero: for ever.
-  var silenceLimit = Duration.zero
+  /// How long a peer that promised signs of life may be silent, in nanoseconds; 0: for ever.
+  var silenceLimit: Int64 = 0
 
   var deadline: DeadlineID?
   var deadlines = ConnectionDeadlines()
@@ -75,7 +81,7 @@ final class Connection: EventHandler, DeadlineOwner, PacedReader {
   ) {
     self.layer = layer
     self.id = id
-    self.key = key
+    opened = key.map { Opened($0) }
     self.state = state
     self.flow = flow
     self.context = context
@@ -89,7 +95,10 @@ final class Connection: EventHandler, DeadlineOwner, PacedReader {
   deinit { layer.counters.connectionObjects -= 1 }
 
   /// Whether it is one that the peer opened.
-  var isAccepted: Bool { key == nil }
+  var isAccepted: Bool { opened == nil }
+
+  /// Nil for an accepted connection.
+  var key: Key? { opened?.key }
 
   /// Whether messages can be queued; also after the peer's last octet, for the rest of the turn.
   var takesMessages: Bool {
@@ -133,7 +142,9 @@ final class Connection: EventHandler, DeadlineOwner, PacedReader {
     deadlines.scheduled = .distantFuture
     if deadlines.acknowledgement <= layer.loop.now { lookForAcknowledgement() }
     // Who isn't read from can't give a sign of life.
-    if isSuspended, silenceLimit > .zero { deadlines.silence = max(deadlines.silence, layer.loop.now + silenceLimit) }
+    if isSuspended, silenceLimit > 0 {
+      deadlines.silence = max(deadlines.silence, layer.loop.now.adding(nanoseconds: silenceLimit))
+    }
     guard let due = deadlines.due(layer.loop.now) else { return arm() }
     layer.counters.deadlines[Int(due.rawValue)] += 1
     session?.shutdown()
