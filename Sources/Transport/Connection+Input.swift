@@ -16,7 +16,7 @@ extension Connection {
   /// waiting.
   func readMore() {
     guard state == .open else { return }
-    messagesLeft = layer.settings.messagesPerTurn
+    messagesLeft = Int32(clamping: layer.settings.messagesPerTurn)
     guard hasBacklog else { return read() }
     hasBacklog = false
     frameInput()

@@ -37,23 +37,25 @@ final class Connection: EventHandler, DeadlineOwner, PacedReader {
   }
 
   let layer: TransportLayer
-  let id: UInt64
   private let opened: Opened?
   let context: TLSContext?
-  let number: Int32
-  var descriptor: Descriptor?
+  var session: TLSSession?
   var state: State
   var flow: Flow
-  var session: TLSSession?
+  let number: Int32
+  var descriptor: Descriptor?
+  var deadline: DeadlineID?
 
   var framer: StreamFramer
   /// The first octets of a message of which the rest hasn't come.
   var input: [UInt8] = []
+  var output = OutputQueue()
+
+  // Small things stand together, for the sake of memory.
+  var messagesLeft: Int32 = 0
   /// Whether ``input`` may hold whole messages that wait for the next turn.
   var hasBacklog = false
-  var messagesLeft = 0
   var isWaitingToRead = false
-  var output = OutputQueue()
   /// TLS can't go on before the socket is writable.
   var wantsWrite = false
   /// The peer doesn't read, so we don't either.
@@ -64,23 +66,21 @@ final class Connection: EventHandler, DeadlineOwner, PacedReader {
   var hasEnded = false
   /// Counts among the handshakes under way.
   var countsAsHandshake = false
+  /// Nothing that was written is acknowledged any more, though the connection is open.
+  var isSuspect = false
 
   /// Writes that the peer may not have acknowledged.
   var watch = AcknowledgementWatch()
-  /// Nothing that was written is acknowledged any more, though the connection is open.
-  var isSuspect = false
   /// How long a peer that promised signs of life may be silent, in nanoseconds; 0: for ever.
   var silenceLimit: Int64 = 0
 
-  var deadline: DeadlineID?
   var deadlines = ConnectionDeadlines()
 
   init(
-    layer: TransportLayer, id: UInt64, key: Key?, state: State, flow: Flow, descriptor: consuming Descriptor,
+    layer: TransportLayer, key: Key?, state: State, flow: Flow, descriptor: consuming Descriptor,
     context: TLSContext?
   ) {
     self.layer = layer
-    self.id = id
     opened = key.map { Opened($0) }
     self.state = state
     self.flow = flow
@@ -93,6 +93,9 @@ final class Connection: EventHandler, DeadlineOwner, PacedReader {
   }
 
   deinit { layer.counters.connectionObjects -= 1 }
+
+  /// Names it among the connections of this process.
+  var id: UInt64 { if case .stream(let name) = flow.id { name.connection } else { 0 } }
 
   /// Whether it is one that the peer opened.
   var isAccepted: Bool { opened == nil }

@@ -21,7 +21,7 @@ extension TransportLayer {
     let id = nextConnectionID()
     let flow = makeFlow(id, listener.transport, listener: listener.index, local: local, remote: remote)
     let connection = Connection(
-      layer: self, id: id, key: nil, state: .handshaking, flow: flow, descriptor: descriptor, context: listener.context)
+      layer: self, key: nil, state: .handshaking, flow: flow, descriptor: descriptor, context: listener.context)
     connection.countsAsHandshake = isTLS
     addresses.add(key, isHandshake: isTLS)
     counters.addresses = addresses.count
@@ -53,7 +53,7 @@ extension TransportLayer {
     let local = SocketAddress(key.remote.address.family == .v4 ? IPAddress(v4: 0) : IPAddress(v6: 0, 0), port: 0)
     let flow = makeFlow(id, key.transport, listener: listenerIndex(for: key), local: local, remote: key.remote)
     let connection = Connection(
-      layer: self, id: id, key: key, state: .connecting, flow: flow, descriptor: descriptor, context: context)
+      layer: self, key: key, state: .connecting, flow: flow, descriptor: descriptor, context: context)
     outgoing[key] = connection
     begin(connection)
     return connection
