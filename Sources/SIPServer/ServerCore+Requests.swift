@@ -45,8 +45,9 @@ extension ServerCore {
   }
 
   /// What a sound request is: a part of something that is known, or new. `mayBeElsewhere`: also to be looked for at the other workers of the node.
-  func dispatch(_ inquiry: Inquiry, mayBeElsewhere: Bool = true, _ now: Instant, _ actions: inout ServerActions) {
-    var inquiry = inquiry
+  func dispatch(
+    _ inquiry: consuming Inquiry, mayBeElsewhere: Bool = true, _ now: Instant, _ actions: inout ServerActions
+  ) {
     let (message, flow) = (inquiry.message, inquiry.flow)
     switch transactions.received(message, via: inquiry.via, from: flow, at: now, outbox: &actions.outbox) {
     case .absorbed: transactions.pool.put(message)
