@@ -41,6 +41,9 @@ let package = Package(
     .target(
       name: "COpenSSL", cSettings: warnings,
       linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
+    .target(
+      name: "CTLSRecords", cSettings: warnings,
+      linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
     .target(name: "CHiredis", cSettings: warnings, linkerSettings: [.linkedLibrary("hiredis")]),
 
     .target(
@@ -56,7 +59,7 @@ let package = Package(
     // ---------------------------------------------------------------- purity line
     // Shell: input and output, no SIP rules.
     layer("Reactor", ["Structures", "CLinux"]),
-    layer("TLSEngine", ["Structures", "COpenSSL"]),
+    layer("TLSEngine", ["Structures", "COpenSSL", "CTLSRecords"]),
     layer("Transport", ["Structures", "SIPMessage", "Reactor", "TLSEngine"]),
     layer("Cluster", ["Structures", "Reactor", "CLinux"]),
     layer("RedisLocation", ["Structures", "SIPServer", "Reactor", "TLSEngine", "CHiredis"]),
@@ -127,7 +130,7 @@ let package = Package(
     tests("SIPServerTests", ["Structures", "SIPMessage", "SIPTransaction", "SIPServer", "Simulation"]),
     tests("ConfigurationTests", ["Structures", "Configuration"]),
     tests("ReactorTests", ["Structures", "Reactor", "CLinux"]),
-    tests("TLSEngineTests", ["Structures", "TLSEngine"]),
+    tests("TLSEngineTests", ["Structures", "TLSEngine", "COpenSSL", "CTLSRecords"]),
     tests("TransportTests", ["Structures", "SIPMessage", "Reactor", "TLSEngine", "Transport"]),
     tests("RedisLocationTests", ["Structures", "SIPServer", "Reactor", "TLSEngine", "CLinux", "RedisLocation"]),
     tests(

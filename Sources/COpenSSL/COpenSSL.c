@@ -31,6 +31,8 @@ struct copenssl_error copenssl_take_error(void) {
   return error;
 }
 
+const char *copenssl_alert_name(int alert) { return SSL_alert_desc_string_long(alert); }
+
 const char *copenssl_system_text(int error) { return strerror(error); }
 
 void copenssl_clear_errors(void) { ERR_clear_error(); }

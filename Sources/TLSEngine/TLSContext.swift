@@ -1,4 +1,5 @@
 import COpenSSL
+import CTLSRecords
 import Structures
 
 /// The versions of TLS that are spoken (RFC 9325 §3.1.1).
@@ -44,6 +45,9 @@ public struct TLSSettings: Sendable {
   /// Cipher suites of TLS 1.3 in OpenSSL's notation; nil: OpenSSL's choice.
   public var cipherSuites: String?
 
+  /// Whether connections go on without their SSL object where they can, as ``TLSSession`` says.
+  public var detaches = true
+
   /// Settings with every default.
   public init() {}
 }
@@ -62,6 +66,8 @@ public final class TLSContext {
   public let role: Role
   /// What is asked of the peer.
   public let verification: PeerVerification
+  /// Whether its connections go on without their SSL object where they can.
+  public let detaches: Bool
   let pointer: OpaquePointer
   private var named: [String: TLSContext] = [:]
 
@@ -72,6 +78,8 @@ public final class TLSContext {
     let (oldest, newest) = (settings.minimumVersion.rawValue, settings.maximumVersion.rawValue)
     guard let pointer = copenssl_context(role == .server, oldest, newest) else { throw .configuration("TLS context") }
     self.pointer = pointer
+    detaches = settings.detaches
+    tlsrecords_prepare(pointer)
     copenssl_set_verify(pointer, verification.rawValue)
     try useIdentity(settings)
     try useAuthorities(settings)

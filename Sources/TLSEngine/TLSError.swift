@@ -56,6 +56,15 @@ public struct TLSError: Error, Hashable, Sendable {
     }
   }
 
+  /// The peer's fatal alert, in the words that OpenSSL has for it.
+  static func alert(_ number: Int32) -> TLSError { TLSError(.alert, "tlsv1 alert \(alertName(number))") }
+
+  /// An alert by its number (RFC 8446 §6).
+  static func alertName(_ number: Int32) -> String {
+    String(
+      decoding: String(cString: copenssl_alert_name(number)).utf8.map { $0 == 0x5F ? 0x20 : $0 | 0x20 }, as: UTF8.self)
+  }
+
   /// The same for what an administrator gave: `subject` names it.
   static func configuration(_ subject: String) -> TLSError {
     let text = copenssl_take_error().text.map { String(cString: $0) } ?? "not usable"

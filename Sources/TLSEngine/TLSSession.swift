@@ -1,4 +1,5 @@
 import COpenSSL
+import CTLSRecords
 import Structures
 
 /// How far a handshake came.
@@ -29,13 +30,19 @@ public enum TLSResult: Equatable, Sendable {
 
 /// TLS on one connected non-blocking socket. The socket stays its owner's, who closes it after the session is gone.
 ///
-/// Everything that OpenSSL knows of a connection stands behind this type, so that an established one can go on without
-/// its SSL object. That is why read_ahead is off: after the handshake no octet of the peer may be inside OpenSSL.
+/// OpenSSL does the handshake. Then the session is *detached*, if its context wants that and the suite permits it: the SSL
+/// object is freed, and records are sealed and opened by `CTLSRecords`, with the keys that were agreed upon, at a fiftieth of
+/// the memory. Everything stands behind this type, so that nobody else knows the difference.
 public final class TLSSession {
-  private let context: TLSContext
-  private let connection: OpaquePointer
-  /// Whom the peer's certificate must name; nil: nobody in particular.
-  private let expectedName: String?
+  /// Nil once it is detached: an old context isn't kept alive by idle connections.
+  private var context: TLSContext?
+  private var connection: OpaquePointer?
+  private var records: OpaquePointer?
+  /// Whom a server's certificate must name, or the name that a client sent.
+  private var name: String?
+  private var kept = KeptFacts()
+  private let descriptor: Int32
+  private let isServer: Bool
   private var isUsable = true
   /// Whether the handshake is finished.
   public private(set) var isEstablished = false
@@ -49,25 +56,36 @@ public final class TLSSession {
     }
     self.context = context
     self.connection = connection
-    expectedName = context.role == .client && context.verification != .off ? peerName : nil
-    guard context.role == .client, let peerName, CertificateNames.literal(peerName) == nil else { return }
+    self.descriptor = descriptor
+    isServer = context.role == .server
+    if context.detaches { records = tlsrecords_watch(connection) }
+    guard context.role == .client, let peerName else { return }
+    name = peerName
+    guard CertificateNames.literal(peerName) == nil else { return }
     if copenssl_set_server_name(connection, peerName) != 1 { throw .take() }
   }
 
-  deinit { copenssl_connection_free(connection) }
+  deinit {
+    if let connection { copenssl_connection_free(connection) }
+    if let records { tlsrecords_free(records) }
+  }
+
+  /// Whether it goes on without its SSL object.
+  public var isDetached: Bool { connection == nil }
 
   /// One step of the handshake; call again when the socket is ready for what it wants.
   public func handshake() -> HandshakeStep {
-    guard isUsable else { return .failed(TLSError(.other, "session is closed")) }
+    guard isUsable, let connection else { return .failed(TLSError(.other, "session is closed")) }
     let result = copenssl_handshake(connection)
     switch result.status {
     case copenssl_done:
-      if let refusal = checkIdentity() {
+      if let refusal = checkIdentity(connection) {
         isUsable = false
         copenssl_shutdown(connection)
         return .failed(refusal)
       }
       isEstablished = true
+      detach(connection)
       return .done
     case copenssl_want_read: return .wantRead
     case copenssl_want_write: return .wantWrite
@@ -75,13 +93,31 @@ public final class TLSSession {
     }
   }
 
-  /// Reads into `buffer` from `offset` to its end; never more than one record.
+  /// At once after the handshake nothing of what follows is inside the SSL object: nothing can get lost.
+  private func detach(_ connection: OpaquePointer) {
+    guard let records else { return }
+    guard tlsrecords_take_over(records, connection) else {
+      tlsrecords_free(records)
+      self.records = nil
+      return
+    }
+    kept = KeptFacts(of: connection)
+    if isServer { name = copenssl_server_name(connection).map { String(cString: $0) } }
+    self.connection = nil
+    context = nil
+    tlsrecords_release(connection)
+  }
+
+  /// Reads into `buffer` from `offset` to its end.
   public func read(into buffer: inout [UInt8], from offset: Int = 0) -> TLSResult {
     guard isUsable else { return .endOfFile(isClean: false) }
     let room = buffer.count - offset
     precondition(offset >= 0 && room > 0)
-    return outcome(
-      buffer.withUnsafeMutableBytes { copenssl_read(connection, $0.baseAddress?.advanced(by: offset), room) })
+    return buffer.withUnsafeMutableBytes {
+      let start = $0.baseAddress?.advanced(by: offset)
+      guard let connection else { return outcome(tlsrecords_read(records, descriptor, start, room)) }
+      return outcome(copenssl_read(connection, start, room))
+    }
   }
 
   /// Writes the first octets of `octets`, as many as the socket takes. After a `want` the same octets must come first
@@ -89,22 +125,40 @@ public final class TLSSession {
   public func write(_ octets: Span<UInt8>) -> TLSResult {
     guard isUsable else { return .endOfFile(isClean: false) }
     if octets.isEmpty { return .octets(0) }
-    return outcome(octets.withUnsafeBufferPointer { copenssl_write(connection, $0.baseAddress, $0.count) })
+    return octets.withUnsafeBufferPointer {
+      guard let connection else { return outcome(tlsrecords_write(records, descriptor, $0.baseAddress, $0.count)) }
+      return outcome(copenssl_write(connection, $0.baseAddress, $0.count))
+    }
   }
 
-  /// Octets that a read gets without the socket being readable.
-  public var pending: Int { isUsable ? Int(copenssl_pending(connection)) : 0 }
+  /// Whether a read gets octets without the socket being readable.
+  public var hasPending: Bool {
+    guard isUsable else { return false }
+    guard let connection else { return tlsrecords_has_pending(records) }
+    return copenssl_pending(connection) > 0
+  }
 
   /// Says that we send no more (close_notify), if that can be done at once. The session can't be used afterwards.
   public func shutdown() {
     guard isUsable, isEstablished else { return }
     isUsable = false
-    copenssl_shutdown(connection)
+    if let connection { copenssl_shutdown(connection) } else { tlsrecords_shutdown(records, descriptor) }
+  }
+
+  /// Takes new keys for what is sent, and asks the peer for new ones too if it `asks` (RFC 8446 §4.6.3). False unless the
+  /// session is detached and speaks TLS 1.3. Done without being asked, long before the keys are used up.
+  public func updateKeys(asks: Bool) -> Bool {
+    guard isUsable, isDetached else { return false }
+    return tlsrecords_update_keys(records, descriptor, asks) != 0
   }
 
   /// What was agreed upon; call it after the handshake.
   public var facts: TLSFacts {
-    TLSFacts(
+    guard let connection else {
+      let sent = name.flatMap { isServer || CertificateNames.literal($0) == nil ? $0 : nil }
+      return kept.facts(version: tlsrecords_version(records), suite: tlsrecords_suite(records), serverName: sent)
+    }
+    return TLSFacts(
       version: String(cString: copenssl_protocol_name(connection)),
       cipher: String(cString: copenssl_cipher_name(connection)), cipherBits: Int(copenssl_cipher_bits(connection)),
       serverName: copenssl_server_name(connection).map { String(cString: $0) },
@@ -113,15 +167,15 @@ public final class TLSSession {
   }
 
   /// RFC 5922 §7.3: a server that isn't authenticated for the domain is left at once.
-  private func checkIdentity() -> TLSError? {
-    guard let expectedName else { return nil }
+  private func checkIdentity(_ connection: OpaquePointer) -> TLSError? {
+    guard let context, context.role == .client, context.verification != .off, let name else { return nil }
     guard let certificate = copenssl_peer_certificate(connection) else {
       return TLSError(.noCertificate, "peer did not return a certificate")
     }
     let names = CertificateNames(reading: certificate)
-    if names.authenticate(expectedName) { return nil }
+    if names.authenticate(name) { return nil }
     let found = names.identities.isEmpty ? "no name" : names.identities.joined(separator: ", ")
-    return TLSError(.identity, "certificate is for \(found), not for \(expectedName)")
+    return TLSError(.identity, "certificate is for \(found), not for \(name)")
   }
 
   private func outcome(_ result: copenssl_result) -> TLSResult {
@@ -137,12 +191,30 @@ public final class TLSSession {
     }
   }
 
+  private func outcome(_ result: tlsrecords_result) -> TLSResult {
+    switch result.status {
+    case tlsrecords_done: return .octets(Int(result.count))
+    case tlsrecords_want_read: return .wantRead
+    case tlsrecords_want_write: return .wantWrite
+    case tlsrecords_closed: return .endOfFile(isClean: true)
+    default: break
+    }
+    isUsable = false
+    switch result.status {
+    case tlsrecords_cut: return .endOfFile(isClean: false)
+    case tlsrecords_system: return .failed(TLSError(.system, String(cString: copenssl_system_text(result.error))))
+    case tlsrecords_alerted: return .failed(.alert(result.error))
+    case tlsrecords_exhausted: return .failed(TLSError(.other, "keys used up"))
+    default: return .failed(TLSError(.other, "record refused: \(TLSError.alertName(result.error))"))
+    }
+  }
+
   private func failure(_ result: copenssl_result) -> TLSError {
     isUsable = false
     switch result.status {
     case copenssl_closed, copenssl_cut: return TLSError(.closed, "connection closed by peer")
     case copenssl_system: return TLSError(.system, String(cString: copenssl_system_text(result.error)))
-    default: return .take(verification: copenssl_verify_error(connection).map { String(cString: $0) })
+    default: return .take(verification: connection.flatMap { copenssl_verify_error($0) }.map { String(cString: $0) })
     }
   }
 }

@@ -22,7 +22,7 @@ extension Connection {
     frameInput()
     superviseInput()
     // No event tells of what TLS has inside.
-    if state == .open, !hasBacklog, (session?.pending ?? 0) > 0 { layer.queueReader(self) }
+    if state == .open, !hasBacklog, session?.hasPending == true { layer.queueReader(self) }
   }
 
   private func read() {
@@ -38,7 +38,7 @@ extension Connection {
         queueForFlush()
       case .failed(let reason): end(reason)
       }
-    } while state == .open && !hasEnded && !hasBacklog && (session?.pending ?? 0) > 0
+    } while state == .open && !hasEnded && !hasBacklog && session?.hasPending == true
     layer.giveScratch(&scratch)
   }
 

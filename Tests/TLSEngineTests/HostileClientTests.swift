@@ -1,47 +1,15 @@
-import Glibc
 import Structures
 import Testing
 
 @testable import TLSEngine
-
-/// A client that does with OpenSSL what ``TLSSession`` never does.
-private struct Raw {
-  private typealias One = @convention(c) (OpaquePointer) -> OpaquePointer?
-  private typealias Two = @convention(c) (OpaquePointer, OpaquePointer) -> Int32
-  private typealias Number = @convention(c) (OpaquePointer, Int32) -> Int32
-  private typealias Drop = @convention(c) (OpaquePointer) -> Void
-
-  let connection: OpaquePointer
-
-  init(_ session: TLSSession) throws {
-    connection = try #require(Mirror(reflecting: session).descendant("connection") as? OpaquePointer)
-  }
-
-  private func symbol<Function>(_ name: String, _: Function.Type) throws -> Function {
-    unsafeBitCast(try #require(dlsym(nil, name)), to: Function.self)
-  }
-
-  /// Sends a key update that asks for one in return (RFC 8446 §4.6.3).
-  func updateKey() throws {
-    try #require(try symbol("SSL_key_update", Number.self)(connection, 1) == 1)
-    let handshake = try symbol("SSL_do_handshake", (@convention(c) (OpaquePointer) -> Int32).self)
-    try #require(handshake(connection) == 1)
-  }
-
-  /// Hands what was agreed upon over to another connection, which offers to go on with it.
-  func giveSession(to other: Raw) throws {
-    let held = try #require(try symbol("SSL_get1_session", One.self)(connection))
-    defer { (try? symbol("SSL_SESSION_free", Drop.self))?(held) }
-    try #require(try symbol("SSL_set_session", Two.self)(other.connection, held) == 1)
-  }
-}
 
 @Suite("Clients that mean harm")
 struct HostileClientTests {
   @Test("takes one key update at a time, so that a peer that sends nothing else keeps nobody waiting")
   func keyUpdates() throws {
     let setting = try Setting()
-    let wire = try Wire(try setting.server(), try setting.client(), name: "example.test")
+    let server = try setting.server { $0.detaches = false }
+    let wire = try Wire(server, try setting.client { $0.detaches = false }, name: "example.test")
     #expect(wire.handshake() == (.done, .done))
     let client = try Raw(wire.client)
     for _ in 0..<3 { try client.updateKey() }
@@ -85,7 +53,10 @@ struct HostileClientTests {
   func sessionOfAnotherProfile(_ version: TLSProtocolVersion) throws {
     let setting = try Setting()
     let server = try twoProfiles(setting)
-    let context = try setting.client { $0.maximumVersion = version }
+    let context = try setting.client {
+      $0.maximumVersion = version
+      $0.detaches = false
+    }
     let first = try Wire(server, context, name: "example.test")
     #expect(first.handshake() == (.done, .done))
     var buffer = [UInt8](repeating: 0, count: 64)

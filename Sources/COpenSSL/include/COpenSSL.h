@@ -28,6 +28,8 @@ struct copenssl_error {
   const char *text;
 };
 struct copenssl_error copenssl_take_error(void);
+// What an alert says, for instance `bad record mac`.
+const char *copenssl_alert_name(int alert);
 // The text of an errno.
 const char *copenssl_system_text(int error);
 // The queue counts as 0 errors afterwards.

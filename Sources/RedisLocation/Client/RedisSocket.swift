@@ -28,7 +28,7 @@ struct RedisSocket: ~Copyable {
   var number: Int32 { descriptor.number }
 
   /// Octets that a read gets without the socket being readable.
-  var hasInside: Bool { (session?.pending ?? 0) > 0 }
+  var hasInside: Bool { session?.hasPending == true }
 
   mutating func secure(_ context: TLSContext, name: String) throws(TLSError) {
     session = try TLSSession(context, descriptor: number, peerName: name)
