@@ -28,8 +28,9 @@ extension TransportSettings {
 
 extension TLSSettings {
   /// A server profile.
-  init(_ profile: TLSServerProfile, name: String) {
+  init(_ profile: TLSServerProfile, name: String, detaches: Bool = false) {
     self.init()
+    self.detaches = detaches
     self.profile = name
     chain = profile.certificatePEM
     privateKey = profile.privateKeyPEM
@@ -47,8 +48,9 @@ extension TLSSettings {
   }
 
   /// A client profile.
-  init(_ profile: TLSClientProfile, name: String) {
+  init(_ profile: TLSClientProfile, name: String, detaches: Bool = false) {
     self.init()
+    self.detaches = detaches
     self.profile = name
     chain = profile.certificatePEM
     privateKey = profile.privateKeyPEM

@@ -11,9 +11,10 @@ struct TLSContexts {
 
   /// Makes the contexts.
   init(_ configuration: NodeConfiguration) throws(StartError) {
+    let detaches = configuration.detach == .auto && DetachTrial.failure == nil
     var server: [String: TLSContext] = [:]
     for (name, profile) in configuration.tlsServer {
-      server[name] = try Self.context(.server, TLSSettings(profile, name: name), name)
+      server[name] = try Self.context(.server, TLSSettings(profile, name: name, detaches: detaches), name)
     }
     for (name, profile) in configuration.tlsServer {
       guard let context = server[name] else { continue }
@@ -23,7 +24,7 @@ struct TLSContexts {
     }
     var client: [String: TLSContext] = [:]
     for (name, profile) in configuration.tlsClient {
-      client[name] = try Self.context(.client, TLSSettings(profile, name: name), name)
+      client[name] = try Self.context(.client, TLSSettings(profile, name: name, detaches: detaches), name)
     }
     self.server = server
     self.client = client

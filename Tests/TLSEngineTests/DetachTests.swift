@@ -1,3 +1,4 @@
+import CTLSRecords
 import Glibc
 import Structures
 import Testing
@@ -214,5 +215,34 @@ struct DetachTests {
     }
     #expect(received == whole)
     #expect(waits > 0)
+  }
+
+  @Test("are tried out at the start: with this library every suite passes")
+  func trial() { #expect(DetachTrial.failure == nil) }
+
+  @Test("take new keys of their own before the old ones have served too long", arguments: Suite.modern)
+  func limits(_ suite: Suite) throws {
+    tlsrecords_set_limit(20)
+    defer { tlsrecords_set_limit(1 << 23) }
+    let wire = try established(suite, server: true, client: false)
+    for number in 0..<200 {
+      #expect(wire.server.send([UInt8(number)]) == .octets(1))
+      #expect(wire.client.readAll().octets == [UInt8(number)])
+      #expect(wire.client.send([1, UInt8(number)]) == .octets(2))
+      #expect(wire.server.readAll().octets == [1, UInt8(number)])
+    }
+  }
+
+  @Test("end in good order when keys have served too long that can't be changed (TLS 1.2)")
+  func limitOfOld() throws {
+    tlsrecords_set_limit(20)
+    defer { tlsrecords_set_limit(1 << 23) }
+    let suite = Suite(name: "ECDHE-ECDSA-AES128-GCM-SHA256", version: .v12)
+    let wire = try established(suite, server: true, client: false)
+    var count = 0
+    while case .octets = wire.server.send([1]), count < 100 { count += 1 }
+    // The first record was the handshake's last.
+    #expect(count == 19)
+    #expect(wire.client.readAll().end == .endOfFile(isClean: true))
   }
 }
