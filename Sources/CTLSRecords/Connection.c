@@ -45,13 +45,15 @@ static bool would_block(void) { return errno == EAGAIN || errno == EWOULDBLOCK; 
 
 // Sends what was sealed before: done, want_write or system.
 static struct tlsrecords_result flush(struct tlsrecords *connection, int descriptor) {
-  struct octets *output = &connection->output;
+  if (connection->buffers == NULL) return result(tlsrecords_done, 0);
+  struct octets *output = &connection->buffers->output;
   while (output->used < output->length) {
     ssize_t count = send_some(descriptor, output->bytes + output->used, output->length - output->used);
     if (count < 0) return would_block() ? result(tlsrecords_want_write, 0) : result(tlsrecords_system, errno);
     output->used += (uint32_t)count;
   }
   octets_clear(output);
+  buffers_tidy(connection);
   return result(tlsrecords_done, 0);
 }
 
@@ -59,13 +61,16 @@ static struct tlsrecords_result flush(struct tlsrecords *connection, int descrip
 static struct tlsrecords_result send_sealed(struct tlsrecords *connection, int descriptor, const uint8_t *bytes,
                                             size_t length) {
   size_t sent = 0;
-  if (connection->output.length == 0) {
+  if (buffers_of(connection)->output.length == 0) {
     ssize_t count = send_some(descriptor, bytes, length);
     if (count < 0 && !would_block()) return result(tlsrecords_system, errno);
     if (count > 0) sent = (size_t)count;
     if (sent == length) return result(tlsrecords_done, 0);
   }
-  if (!octets_append(&connection->output, bytes + sent, length - sent)) return result(tlsrecords_system, ENOMEM);
+  struct buffers *buffers = buffers_make(connection);
+  if (buffers == NULL || !octets_append(&buffers->output, bytes + sent, length - sent)) {
+    return result(tlsrecords_system, ENOMEM);
+  }
   return result(tlsrecords_want_write, 0);
 }
 
@@ -113,7 +118,7 @@ static bool keep_fresh(struct tlsrecords *connection, int descriptor) {
 struct tlsrecords_result tlsrecords_write(struct tlsrecords *connection, int descriptor, const void *octets,
                                           size_t length) {
   if (connection->is_closed) return result(tlsrecords_system, EPIPE);
-  if (connection->output.length > 0) {
+  if (buffers_of(connection)->output.length > 0) {
     struct tlsrecords_result flushed = flush(connection, descriptor);
     if (flushed.status != tlsrecords_done) return flushed;
   }
@@ -267,8 +272,8 @@ static int body_length(const struct tlsrecords *connection, const uint8_t *bytes
 }
 
 bool tlsrecords_has_pending(const struct tlsrecords *connection) {
-  if (connection->plain.length > 0 || connection->ended != tlsrecords_done) return true;
-  const struct octets *input = &connection->input;
+  if (buffers_of(connection)->plain.length > 0 || connection->ended != tlsrecords_done) return true;
+  const struct octets *input = &buffers_of(connection)->input;
   uint8_t alert;
   return input->length > 0 && body_length(connection, input->bytes, input->length, &alert) != -1;
 }
@@ -294,7 +299,9 @@ static struct tlsrecords_result received_data(struct reading *reading, const uin
   uint8_t *place = reading->buffer + reading->count;
   if (content != place) memcpy(place, content, part);
   reading->count += part;
-  if (part < length && !octets_set(&connection->plain, content + part, length - part)) {
+  if (part == length) return result(tlsrecords_done, 0);
+  struct buffers *buffers = buffers_make(connection);
+  if (buffers == NULL || !octets_set(&buffers->plain, content + part, length - part)) {
     return result(tlsrecords_system, ENOMEM);
   }
   return result(tlsrecords_done, 0);
@@ -326,7 +333,7 @@ static struct tlsrecords_result open_one(struct reading *reading, const uint8_t 
 // Opens whole records as long as there is room for what they bring; `used` tells how many octets are done with.
 static struct tlsrecords_result open_all(struct reading *reading, const uint8_t *bytes, size_t length, size_t *used) {
   struct tlsrecords *connection = reading->connection;
-  while (reading->count < reading->room && connection->plain.length == 0) {
+  while (reading->count < reading->room && buffers_of(connection)->plain.length == 0) {
     uint8_t alert;
     int body = body_length(connection, bytes + *used, length - *used, &alert);
     if (body == -1) break;
@@ -342,17 +349,20 @@ static struct tlsrecords_result open_all(struct reading *reading, const uint8_t 
 }
 
 static struct tlsrecords_result take_plain(struct tlsrecords *connection, uint8_t *buffer, size_t length) {
-  struct octets *plain = &connection->plain;
+  struct octets *plain = &connection->buffers->plain;
   size_t waiting = plain->length - plain->used, count = waiting < length ? waiting : length;
   memcpy(buffer, plain->bytes + plain->used, count);
   plain->used += (uint32_t)count;
-  if (plain->used == plain->length) octets_clear(plain);
+  if (plain->used == plain->length) {
+    octets_clear(plain);
+    buffers_tidy(connection);
+  }
   return result(tlsrecords_done, (int)count);
 }
 
 // The octets that are there, in `incoming` behind those that were left over; the status of the socket if there are no new ones.
 static struct tlsrecords_result receive(struct tlsrecords *connection, int descriptor, size_t length, size_t *count) {
-  struct octets *input = &connection->input;
+  const struct octets *input = &buffers_of(connection)->input;
   *count = input->length;
   if (*count > 0) memcpy(incoming, input->bytes, *count);
   // No more than the caller has room for, and what a record has besides.
@@ -368,25 +378,25 @@ static struct tlsrecords_result receive(struct tlsrecords *connection, int descr
 }
 
 static bool keep_rest(struct tlsrecords *connection, const uint8_t *bytes, size_t length) {
-  if (length == 0) {
-    octets_clear(&connection->input);
-    return true;
-  }
-  return octets_set(&connection->input, bytes, length);
+  if (length == 0 && connection->buffers == NULL) return true;
+  struct buffers *buffers = buffers_make(connection);
+  bool good = buffers != NULL && octets_set(&buffers->input, bytes, length);
+  buffers_tidy(connection);
+  return good;
 }
 
 struct tlsrecords_result tlsrecords_read(struct tlsrecords *connection, int descriptor, void *buffer, size_t length) {
-  if (connection->output.length > 0 && connection->claimed == 0) {
+  if (buffers_of(connection)->output.length > 0 && connection->claimed == 0) {
     // An answer of ours: nobody else will send it.
     struct tlsrecords_result flushed = flush(connection, descriptor);
     if (flushed.status != tlsrecords_done) return flushed;
   }
-  if (connection->plain.length > 0) return take_plain(connection, buffer, length);
+  if (buffers_of(connection)->plain.length > 0) return take_plain(connection, buffer, length);
   if (connection->ended != tlsrecords_done) return result(connection->ended, connection->ended_error);
   struct reading reading = {connection, descriptor, buffer, length, 0};
-  size_t count = connection->input.length, used = 0;
+  size_t count = buffers_of(connection)->input.length, used = 0;
   struct tlsrecords_result status = result(tlsrecords_done, 0);
-  if (tlsrecords_has_pending(connection)) memcpy(incoming, connection->input.bytes, count);
+  if (tlsrecords_has_pending(connection)) memcpy(incoming, connection->buffers->input.bytes, count);
   else status = receive(connection, descriptor, length, &count);
   if (status.status != tlsrecords_done) return status;
   status = open_all(&reading, incoming, count, &used);
@@ -398,6 +408,6 @@ struct tlsrecords_result tlsrecords_read(struct tlsrecords *connection, int desc
     return result(tlsrecords_done, (int)reading.count);
   }
   if (status.status != tlsrecords_done) return status;
-  if (connection->output.length > 0 && connection->claimed == 0) return result(tlsrecords_want_write, 0);
+  if (buffers_of(connection)->output.length > 0 && connection->claimed == 0) return result(tlsrecords_want_write, 0);
   return result(tlsrecords_want_read, 0);
 }

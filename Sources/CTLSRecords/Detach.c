@@ -201,9 +201,12 @@ void tlsrecords_release(SSL *source) {
 }
 
 void tlsrecords_free(struct tlsrecords *connection) {
-  octets_clear(&connection->input);
-  octets_clear(&connection->plain);
-  octets_clear(&connection->output);
+  if (connection->buffers != NULL) {
+    octets_clear(&connection->buffers->input);
+    octets_clear(&connection->buffers->plain);
+    octets_clear(&connection->buffers->output);
+    buffers_tidy(connection);
+  }
   slab_give(connection);
 }
 

@@ -47,7 +47,7 @@ struct suite {
 
 struct direction {
   uint64_t sequence;
-  uint8_t secret[48];  // TLS 1.3; the traffic secret
+  uint8_t secret[48];  // TLS 1.3: the traffic secret
   uint8_t key[32];
   uint8_t iv[12];  // TLS 1.2 with GCM: 4 octets (RFC 5288 §3)
 };
@@ -59,14 +59,18 @@ struct octets {
   uint32_t used;
 };
 
+struct buffers {
+  struct octets input;   // read and not opened
+  struct octets plain;   // opened and not asked for yet
+  struct octets output;  // sealed and not sent
+};
+
 struct tlsrecords {
   struct direction reading;
   struct direction writing;
   uint64_t explicit_nonce;  // of the next record (TLS 1.2 with GCM)
-  struct octets input;      // read and not opened
-  struct octets plain;      // opened and not asked for yet
-  struct octets output;     // sealed and not sent
-  uint32_t claimed;         // octets of the caller's that `output` holds
+  struct buffers *buffers;  // NULL while nothing is in any: almost always
+  uint32_t claimed;         // octets of the caller's that the output holds
   uint32_t handshake_left;  // octets that are to come of the handshake message under way
   uint16_t version;
   uint16_t suite;
@@ -105,6 +109,12 @@ int record_open(struct tlsrecords *connection, const uint8_t *record, size_t bod
 
 struct tlsrecords *slab_take(void);
 void slab_give(struct tlsrecords *connection);
+// What is in the buffers, also where there are none.
+const struct buffers *buffers_of(const struct tlsrecords *connection);
+// Buffers to put something into; NULL when memory lacks.
+struct buffers *buffers_make(struct tlsrecords *connection);
+// Frees them when they are empty.
+void buffers_tidy(struct tlsrecords *connection);
 bool octets_set(struct octets *octets, const uint8_t *bytes, size_t length);
 bool octets_append(struct octets *octets, const uint8_t *bytes, size_t length);
 void octets_clear(struct octets *octets);

@@ -95,3 +95,20 @@ bool octets_append(struct octets *octets, const uint8_t *bytes, size_t length) {
   *octets = (struct octets){both, (uint32_t)(old + length), 0};
   return true;
 }
+
+const struct buffers *buffers_of(const struct tlsrecords *connection) {
+  static const struct buffers none;
+  return connection->buffers == NULL ? &none : connection->buffers;
+}
+
+struct buffers *buffers_make(struct tlsrecords *connection) {
+  if (connection->buffers == NULL) connection->buffers = OPENSSL_zalloc(sizeof(struct buffers));
+  return connection->buffers;
+}
+
+void buffers_tidy(struct tlsrecords *connection) {
+  struct buffers *buffers = connection->buffers;
+  if (buffers == NULL || buffers->input.length + buffers->plain.length + buffers->output.length > 0) return;
+  OPENSSL_free(buffers);
+  connection->buffers = NULL;
+}

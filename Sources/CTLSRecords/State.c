@@ -57,7 +57,8 @@ static void get_direction(struct cursor *cursor, struct direction *direction) {
 }
 
 size_t tlsrecords_export(const struct tlsrecords *connection, uint8_t *output, size_t size) {
-  const struct octets *const buffers[] = {&connection->input, &connection->plain, &connection->output};
+  const struct octets *const buffers[] = {&buffers_of(connection)->input, &buffers_of(connection)->plain,
+                                           &buffers_of(connection)->output};
   size_t length = state_size;
   for (int index = 0; index < 3; index++) length += waiting(buffers[index]);
   if (size < length) return length;
@@ -130,11 +131,14 @@ struct tlsrecords *tlsrecords_import(const uint8_t *octets, size_t length) {
   get_direction(&cursor, &connection->writing);
   bool good = is_sound(connection, lengths, flags, length);
   for (; cursor.input < octets + state_size; cursor.input++) good = good && *cursor.input == 0;
+  struct buffers *made = good ? buffers_make(connection) : NULL;
+  good = made != NULL;
   if (good) {
-    struct octets *const buffers[] = {&connection->input, &connection->plain, &connection->output};
+    struct octets *const buffers[] = {&made->input, &made->plain, &made->output};
     for (int index = 0; index < 3 && good; cursor.input += lengths[index++]) {
       good = octets_set(buffers[index], cursor.input, lengths[index]);
     }
+    buffers_tidy(connection);
   }
   if (good) return connection;
   tlsrecords_free(connection);

@@ -7,8 +7,12 @@ struct BufferPool {
   private static let smallest = 4 << 10
 
   private var buffers: [[UInt8]] = []
+  private var marks: [[OutputMark]] = []
 
-  init() { buffers.reserveCapacity(Self.mostKept) }
+  init() {
+    buffers.reserveCapacity(Self.mostKept)
+    marks.reserveCapacity(Self.mostKept)
+  }
 
   /// An empty buffer with some room.
   mutating func take() -> [UInt8] {
@@ -16,6 +20,18 @@ struct BufferPool {
     var buffer: [UInt8] = []
     buffer.reserveCapacity(Self.smallest)
     return buffer
+  }
+
+  /// An empty list of marks, perhaps with some room.
+  mutating func takeMarks() -> [OutputMark] { marks.popLast() ?? [] }
+
+  /// Takes the list back and leaves an empty one without room behind.
+  mutating func give(_ list: inout [OutputMark]) {
+    var taken: [OutputMark] = []
+    swap(&taken, &list)
+    guard taken.capacity > 0, taken.capacity <= Self.largestKept, marks.count < Self.mostKept else { return }
+    taken.removeAll(keepingCapacity: true)
+    marks.append(taken)
   }
 
   /// Takes the buffer back and leaves an empty one without room behind.
