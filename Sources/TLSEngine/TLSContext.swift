@@ -43,6 +43,8 @@ public struct TLSSettings: Sendable {
   public var cipherList: String?
   /// Cipher suites of TLS 1.3 in OpenSSL's notation; nil: OpenSSL's choice.
   public var cipherSuites: String?
+  /// How it is found out that the peer's certificate was revoked.
+  public var revocation = RevocationSettings()
 
   /// Settings with every default.
   public init() {}
@@ -62,12 +64,25 @@ public final class TLSContext {
   public let role: Role
   /// What is asked of the peer.
   public let verification: PeerVerification
+  /// The name of the profile.
+  public let profile: String
+  /// The lists of revoked certificates that peers are looked up in.
+  public let lists: [RevocationList]
+  let depth: RevocationSettings.Depth
+  let issuers: IssuerTable
   let pointer: OpaquePointer
-  private var named: [String: TLSContext] = [:]
+  private(set) var named: [String: TLSContext] = [:]
 
-  /// A context ready for use; the error names what can't be used and why.
-  public init(_ role: Role, _ settings: TLSSettings) throws(TLSError) {
+  /// A context ready for use; the error names what can't be used and why. What has to be kept of peers' certificates goes to
+  /// `issuers`, which contexts may share.
+  public init(_ role: Role, _ settings: TLSSettings, issuers: IssuerTable = IssuerTable()) throws(TLSError) {
     self.role = role
+    profile = settings.profile
+    self.issuers = issuers
+    depth = settings.revocation.depth
+    var lists: [RevocationList] = []
+    for file in settings.revocation.lists { lists += try RevocationList.read(file) }
+    self.lists = lists
     verification = settings.verification ?? (role == .client ? .required : .off)
     let (oldest, newest) = (settings.minimumVersion.rawValue, settings.maximumVersion.rawValue)
     guard let pointer = copenssl_context(role == .server, oldest, newest) else { throw .configuration("TLS context") }
@@ -75,6 +90,7 @@ public final class TLSContext {
     copenssl_set_verify(pointer, verification.rawValue)
     try useIdentity(settings)
     try useAuthorities(settings)
+    try useLists(settings.revocation)
     try useCiphers(settings)
     if role == .server { try useProfile(settings.profile) }
   }

@@ -1,4 +1,5 @@
 import COpenSSL
+import Glibc
 import Structures
 
 /// How far a handshake came.
@@ -39,6 +40,8 @@ public final class TLSSession {
   private var isUsable = true
   /// Whether the handshake is finished.
   public private(set) var isEstablished = false
+  /// Who issued the certificate that the peer proved; nil without one, and before the handshake is done.
+  public private(set) var peerChain: PeerChain?
 
   /// A session on a connected socket. A client's `peerName` is the domain, host or address literal that it means to
   /// reach: it is sent as server name (RFC 6066 §3) unless it is a literal, and, with verification on, the peer's
@@ -68,6 +71,7 @@ public final class TLSSession {
         return .failed(refusal)
       }
       isEstablished = true
+      peerChain = PeerChain(connection, context: usedContext)
       return .done
     case copenssl_want_read: return .wantRead
     case copenssl_want_write: return .wantWrite
@@ -112,6 +116,13 @@ public final class TLSSession {
       peer: copenssl_peer_certificate(connection).map { PeerCertificate(reading: $0) })
   }
 
+  /// The context that the client's server name chose, or the one that the session began with.
+  private var usedContext: TLSContext {
+    let used = copenssl_connection_context(connection)
+    if used == context.pointer { return context }
+    return context.named.values.first { $0.pointer == used } ?? context
+  }
+
   /// RFC 5922 §7.3: a server that isn't authenticated for the domain is left at once.
   private func checkIdentity() -> TLSError? {
     guard let expectedName else { return nil }
@@ -142,7 +153,10 @@ public final class TLSSession {
     switch result.status {
     case copenssl_closed, copenssl_cut: return TLSError(.closed, "connection closed by peer")
     case copenssl_system: return TLSError(.system, String(cString: copenssl_system_text(result.error)))
-    default: return .take(verification: copenssl_verify_error(connection).map { String(cString: $0) })
+    default:
+      return TLSError.take(verification: copenssl_verify_error(connection).map { String(cString: $0) })
+        .specified(
+          byVerification: copenssl_verify_code(connection), lists: usedContext.lists, now: Int64(time(nil)))
     }
   }
 }
