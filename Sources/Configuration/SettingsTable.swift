@@ -188,6 +188,23 @@ public enum SettingsTable {
       "tls.server.*.server_name", .list(.domain), default: .written("[]"), reload: .live, example: "[sip.example.test]",
       "The names by which clients select this profile (server name indication), on any TLS listener."),
     Setting(
+      "tls.server.*.crl", .files, default: .written("[]"), reload: .live, example: "[crl.pem]",
+      formerNames: ["crl_file"],
+      "Lists of revoked certificates, in PEM or DER: files, and directories with nothing else in them. They are watched: a "
+        + "file that changes is checked and holds within seconds, for connections that are open too; one that can't be "
+        + "used leaves the old in force. The certificate of a client needs a list of its issuer."),
+    Setting(
+      "tls.server.*.crl_check", .choice(RevocationProfile.Depth.allCases.map(\.rawValue)), default: .written("chain"),
+      reload: .live,
+      "Which certificates are looked up. leaf: that of the client. chain: those of its authorities too, where there is a "
+        + "list of who issued them."),
+    Setting(
+      "tls.server.*.crl_expired", .choice(RevocationProfile.Expiry.allCases.map(\.rawValue)),
+      default: .written("reject"),
+      reload: .live,
+      "What a list does whose next one is overdue. reject: nobody is accepted by it. warn: it goes on as if it were new. "
+        + "Three days before, the log begins to tell of it."),
+    Setting(
       "tls.client.*.certificate", .file, reload: .live, example: "server.pem", formerNames: ["certificate_file"],
       "The certificate shown to servers that ask for one, in PEM, with its chain behind it."),
     Setting(
@@ -207,6 +224,22 @@ public enum SettingsTable {
     Setting(
       "tls.client.*.max_version", .text(.tlsVersion), default: .written("TLSv1.3"), reload: .live,
       "The newest TLS version offered."),
+    Setting(
+      "tls.client.*.crl", .files, default: .written("[]"), reload: .live, example: "[crls]", formerNames: ["crl_file"],
+      "Lists of revoked certificates, in PEM or DER: files, and directories with nothing else in them. They are watched: a "
+        + "file that changes is checked and holds within seconds, for connections that are open too; one that can't be "
+        + "used leaves the old in force. The certificate of a server needs a list of its issuer."),
+    Setting(
+      "tls.client.*.crl_check", .choice(RevocationProfile.Depth.allCases.map(\.rawValue)), default: .written("chain"),
+      reload: .live,
+      "Which certificates are looked up. leaf: that of the server. chain: those of its authorities too, where there is a "
+        + "list of who issued them."),
+    Setting(
+      "tls.client.*.crl_expired", .choice(RevocationProfile.Expiry.allCases.map(\.rawValue)),
+      default: .written("reject"),
+      reload: .live,
+      "What a list does whose next one is overdue. reject: nobody is accepted by it. warn: it goes on as if it were new. "
+        + "Three days before, the log begins to tell of it."),
     Setting(
       "tls.detach", .choice(NodeConfiguration.DetachMode.allCases.map(\.rawValue)), default: .written("auto"),
       reload: .newWorkers,

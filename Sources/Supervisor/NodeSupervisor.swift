@@ -36,6 +36,8 @@ public final class NodeSupervisor {
   let manager: ServiceManager
   /// Nil: the settings name another one.
   private(set) var redis: PrivateRedis?
+  /// Looks whether files change that the settings name.
+  private(set) var watch: FileWatch?
   var machine: SupervisorMachine
   var actions: [SupervisorMachine.Action] = []
   var workers: [Int: WorkerProcess] = [:]
@@ -123,11 +125,14 @@ public final class NodeSupervisor {
     let controlSocket = try ControlSocket(path: file.configuration.controlSocket, loop: loop, service: service)
     defer { controlSocket.remove() }
     manager.watch(loop)
+    watch = FileWatch(loop: loop) { [unowned self] in watchedFilesChanged() }
+    watchFiles()
     redis?.start()
     machine.start(System.monotonicNow, into: &actions)
     carryOut()
     while finished == nil { try loop.runOnce(until: nil) }
     signals.stop()
+    watch?.stop()
     links.remove()
     logger.info("stopped")
     return finished ?? ExitStatus.failure

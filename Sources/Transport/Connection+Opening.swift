@@ -55,6 +55,11 @@ extension Connection {
     layer.noteHandshakeWork(System.monotonicNow - start)
     switch step {
     case .done:
+      peerChain = session.peerChain
+      if let refusal = peerChain.flatMap({ layer.peerAuthority?.refusal(of: $0) }) {
+        session.shutdown()
+        return fail(refusal)
+      }
       deadlines.handshake = .distantFuture
       wantsWrite = false
       layer.endHandshake(self)

@@ -39,6 +39,8 @@ final class Connection: EventHandler, DeadlineOwner, PacedReader {
   var state: State
   var flow: Flow
   var session: TLSSession?
+  /// Who issued the certificate that the peer proved; nil for nearly all.
+  var peerChain: PeerChain?
 
   var framer: StreamFramer
   /// The first octets of a message of which the rest hasn't come.

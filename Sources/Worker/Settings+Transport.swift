@@ -44,6 +44,7 @@ extension TLSSettings {
     maximumVersion = TLSProtocolVersion(profile.maximumVersion)
     cipherList = profile.cipherList
     cipherSuites = profile.ciphersuites
+    revocation = RevocationSettings(profile.revocation)
   }
 
   /// A client profile.
@@ -54,8 +55,19 @@ extension TLSSettings {
     privateKey = profile.privateKeyPEM
     authorities = profile.caListPEM
     verification = profile.verifyCertificate ? .required : .off
+    revocation = RevocationSettings(profile.revocation)
     minimumVersion = TLSProtocolVersion(profile.minimumVersion)
     maximumVersion = TLSProtocolVersion(profile.maximumVersion)
+  }
+}
+
+extension RevocationSettings {
+  /// What a profile says of revoked certificates.
+  init(_ profile: RevocationProfile) {
+    self.init()
+    lists = profile.lists.map { File(name: $0.path, octets: $0.octets) }
+    depth = profile.depth == .leaf ? .leaf : .chain
+    toleratesExpiredLists = profile.expiry == .warn
   }
 }
 
