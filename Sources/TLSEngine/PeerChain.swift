@@ -19,6 +19,11 @@ public final class PeerChain {
   public let role: TLSContext.Role
   /// From the peer's own certificate upwards, without the root.
   let links: [Link]
+  /// The question for the status of the peer's own certificate; nil when its profile doesn't want to know it, or nobody can be
+  /// asked.
+  public let query: OCSPQuery?
+  /// Whether it must have sent a response along (RFC 7633): a server in a full handshake whose certificate demands it.
+  public let demandsStaple: Bool
 
   /// Reads the chain that a connection proved.
   init?(_ connection: OpaquePointer, context: TLSContext) {
@@ -37,16 +42,27 @@ public final class PeerChain {
       subject = above
     }
     self.links = links
+    let address = context.ocsp.mode == .off ? nil : context.ocsp.responder ?? TLSEngine.responder(of: leaf)
+    query = links.first.flatMap { link in address.flatMap { OCSPQuery(link, responder: $0) } }
+    demandsStaple = context.role == .client && !copenssl_is_resumed(connection) && copenssl_demands_staple(leaf)
     profile = context.profile
     role = context.role
   }
 
-  private static func link(_ certificate: OpaquePointer, _ issuer: CertificateIssuer) -> Link? {
+  /// What a response says of the peer's own certificate, whoever asked for it.
+  public func read(_ response: [UInt8]) -> OCSPAnswer? { links.first.map { OCSPAnswer(response, for: $0) } }
+
+  static func link(_ certificate: OpaquePointer, _ issuer: CertificateIssuer) -> Link? {
     let serial = [UInt8](unsafeUninitializedCapacity: Int(copenssl_serial_size)) { buffer, count in
       count = Int(max(0, copenssl_serial_octets(certificate, buffer.baseAddress)))
     }
     return serial.isEmpty ? nil : Link(issuer: issuer, serial: serial)
   }
+}
+
+extension PeerChain: CustomStringConvertible {
+  /// Serial number and issuer of the peer's own certificate, for logs.
+  public var description: String { links.first.map { "\($0)" } ?? "unknown issuer" }
 }
 
 extension PeerChain.Link: CustomStringConvertible {

@@ -68,6 +68,10 @@ public final class TLSContext {
   public let profile: String
   /// The lists of revoked certificates that peers are looked up in.
   public let lists: [RevocationList]
+  /// Whether the status of peers' certificates is asked for.
+  public let ocsp: RevocationSettings.OCSP
+  /// Certificates of ours for which responses are wanted.
+  public internal(set) var stapled: [StapledCertificate] = []
   let depth: RevocationSettings.Depth
   let issuers: IssuerTable
   let pointer: OpaquePointer
@@ -80,6 +84,7 @@ public final class TLSContext {
     profile = settings.profile
     self.issuers = issuers
     depth = settings.revocation.depth
+    ocsp = settings.revocation.ocsp
     var lists: [RevocationList] = []
     for file in settings.revocation.lists { lists += try RevocationList.read(file) }
     self.lists = lists
@@ -91,6 +96,9 @@ public final class TLSContext {
     try useIdentity(settings)
     try useAuthorities(settings)
     try useLists(settings.revocation)
+    if role == .server { try useStapling(settings.revocation.stapling) }
+    // RFC 6066 §8: whoever verifies asks, so that a revoked server's own word is heard.
+    if role == .client, verification != .off { _ = copenssl_want_staple(pointer) }
     try useCiphers(settings)
     if role == .server { try useProfile(settings.profile) }
   }

@@ -116,6 +116,15 @@ public final class TLSSession {
       peer: copenssl_peer_certificate(connection).map { PeerCertificate(reading: $0) })
   }
 
+  /// The response that the server sent along with its certificate; empty when it sent none.
+  public var staple: [UInt8] {
+    // A server would be given what it sent itself.
+    guard context.role == .client else { return [] }
+    var octets: UnsafePointer<UInt8>?
+    let length = copenssl_staple(connection, &octets)
+    return Array(UnsafeBufferPointer(start: octets, count: length))
+  }
+
   /// The context that the client's server name chose, or the one that the session began with.
   private var usedContext: TLSContext {
     let used = copenssl_connection_context(connection)
