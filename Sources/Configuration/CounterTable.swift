@@ -128,6 +128,11 @@ public enum CounterTable {
     Counter("revocation.refused", .counter, "handshakes", "handshakes refused because a certificate is revoked"),
     Counter("revocation.crl_expired", .counter, "handshakes", "handshakes refused because a CRL is too old"),
     Counter(
+      "revocation.ocsp_unavailable", .counter, "handshakes", "handshakes refused because a status can't be found out"),
+    Counter("revocation.ocsp_asked", .counter, "questions", "questions sent to OCSP responders"),
+    Counter("revocation.ocsp_failed", .counter, "questions", "of these, those without an answer that counts"),
+    Counter("revocation.stapled", .gauge, "certificates", "certificates of ours with a stapled answer, by worker"),
+    Counter(
       "revocation.ended", .counter, "connections", "connections ended because a certificate was revoked meanwhile"),
     Counter("revocation.next_update", .maximum, "unix seconds", "when the first of the CRLs expires; 0 without any"),
   ]

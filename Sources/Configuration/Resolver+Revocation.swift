@@ -14,7 +14,31 @@ extension Resolver {
     }
     revocation.depth = RevocationProfile.Depth(rawValue: reader.text(profile + ["crl_check"]) ?? "") ?? .chain
     revocation.expiry = RevocationProfile.Expiry(rawValue: reader.text(profile + ["crl_expired"]) ?? "") ?? .reject
+    revocation.ocsp = RevocationProfile.OCSPMode(rawValue: reader.text(profile + ["ocsp"]) ?? "") ?? .off
+    revocation.responder = resolveResponder(profile + ["ocsp_responder"])
+    revocation.ocspTime = reader.duration(profile + ["ocsp_timeout"])
+    let recheck = reader.duration(profile + ["ocsp_recheck"])
+    revocation.recheck = recheck == .zero ? nil : recheck
+    if let position = reader.position(profile + ["ocsp"]), !verifies, revocation.ocsp != .off {
+      reader.note(profile + ["ocsp"], position, "nobody is asked", "connections of this profile verify no certificate")
+    }
     return revocation
+  }
+
+  /// `stapling` of a server profile.
+  mutating func resolveStapling(_ profile: [String]) -> Bool? {
+    let path = profile + ["stapling"]
+    guard case .boolean(let wanted) = reader.value(path) else { return nil }
+    return wanted
+  }
+
+  private mutating func resolveResponder(_ path: [String]) -> String? {
+    guard let url = reader.text(path) else { return nil }
+    if !url.lowercased().hasPrefix("http://") || url.utf8.contains(where: { $0 <= 0x20 || $0 >= 0x7F }) {
+      reader.fail(
+        path, reader.position(path), "'\(url)' is no http URL", "answers are signed, so responders need no https")
+    }
+    return url
   }
 
   private mutating func readLists(_ resolved: String, _ path: [String]) -> [RevocationProfile.File] {

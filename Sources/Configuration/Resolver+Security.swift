@@ -18,6 +18,7 @@ extension Resolver {
         cipherList: reader.text(path + ["cipher_list"]), ciphersuites: reader.text(path + ["ciphersuites"]),
         serverNames: reader.texts(path + ["server_name"]))
       profile.revocation = resolveRevocation(path, verifies: profile.verifyClient != .off)
+      profile.revocation.stapling = resolveStapling(path)
       for server in profile.serverNames {
         if let owner = owners[server] {
           reader.fail(

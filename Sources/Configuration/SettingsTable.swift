@@ -205,6 +205,27 @@ public enum SettingsTable {
       "What a list does whose next one is overdue. reject: nobody is accepted by it. warn: it goes on as if it were new. "
         + "Three days before, the log begins to tell of it."),
     Setting(
+      "tls.server.*.ocsp", .choice(RevocationProfile.OCSPMode.allCases.map(\.rawValue)), default: .written("off"),
+      reload: .live,
+      "Whether the OCSP responder that the certificate of a client names is asked about it, before anything is read from the "
+        + "client. soft: who can't be found out about comes in, with a line in the log. hard: it doesn't. Answers are kept until "
+        + "the next is due."),
+    Setting(
+      "tls.server.*.ocsp_responder", .text(.any), default: .derived("what the certificate names"), reload: .live,
+      example: "http://ocsp.example.test/", "The responder to ask whatever the certificate names."),
+    Setting(
+      "tls.server.*.ocsp_timeout", .duration(100...30_000), default: .written("3s"), reload: .live,
+      "How long an answer is waited for, within timeouts.handshake."),
+    Setting(
+      "tls.server.*.ocsp_recheck", .duration(1_000...604_800_000, zero: "never"), default: .written("0"), reload: .live,
+      "How often it is asked again about each client that is connected. Whoever is revoked meanwhile is disconnected."),
+    Setting(
+      "tls.server.*.stapling", .boolean, default: .derived("yes if the certificate names an OCSP responder"),
+      reload: .live,
+      example: "yes",
+      "Whether clients that ask get the responder's answer about the certificate along with it. It is fetched anew at half of "
+        + "its time. A certificate that demands it (must-staple) isn't served without."),
+    Setting(
       "tls.client.*.certificate", .file, reload: .live, example: "server.pem", formerNames: ["certificate_file"],
       "The certificate shown to servers that ask for one, in PEM, with its chain behind it."),
     Setting(
@@ -240,6 +261,21 @@ public enum SettingsTable {
       reload: .live,
       "What a list does whose next one is overdue. reject: nobody is accepted by it. warn: it goes on as if it were new. "
         + "Three days before, the log begins to tell of it."),
+    Setting(
+      "tls.client.*.ocsp", .choice(RevocationProfile.OCSPMode.allCases.map(\.rawValue)), default: .written("off"),
+      reload: .live,
+      "Whether the OCSP responder that the certificate of a server names is asked about it, before anything is read from the "
+        + "server. soft: who can't be found out about comes in, with a line in the log. hard: it doesn't. Answers are kept until "
+        + "the next is due."),
+    Setting(
+      "tls.client.*.ocsp_responder", .text(.any), default: .derived("what the certificate names"), reload: .live,
+      example: "http://ocsp.example.test/", "The responder to ask whatever the certificate names."),
+    Setting(
+      "tls.client.*.ocsp_timeout", .duration(100...30_000), default: .written("3s"), reload: .live,
+      "How long an answer is waited for, within timeouts.handshake."),
+    Setting(
+      "tls.client.*.ocsp_recheck", .duration(1_000...604_800_000, zero: "never"), default: .written("0"), reload: .live,
+      "How often it is asked again about each server that is connected. Whoever is revoked meanwhile is disconnected."),
     Setting(
       "tls.detach", .choice(NodeConfiguration.DetachMode.allCases.map(\.rawValue)), default: .written("auto"),
       reload: .newWorkers,

@@ -101,6 +101,7 @@ extension NodeSupervisor {
     guard let (fresh, changes) = underWay.map({ ($0.file, $0.changes) }) else { return }
     file = fresh
     watchFiles()
+    startAdminIfNeeded()
     if let level = Logger.Level(rawValue: file.configuration.log.level.rawValue) { logger.logLevel = level }
     let (live, waiting) = (changes.filter { $0.effect == .live }, changes.filter { $0.effect == .newWorkers })
     if !live.isEmpty { logger.info("reload: in force now: \(live.map(\.key).joined(separator: ", "))") }

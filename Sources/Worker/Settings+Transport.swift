@@ -68,6 +68,16 @@ extension RevocationSettings {
     lists = profile.lists.map { File(name: $0.path, octets: $0.octets) }
     depth = profile.depth == .leaf ? .leaf : .chain
     toleratesExpiredLists = profile.expiry == .warn
+    ocsp.mode =
+      switch profile.ocsp {
+      case .off: .off
+      case .soft: .soft
+      case .hard: .hard
+      }
+    ocsp.responder = profile.responder
+    ocsp.limit = profile.ocspTime
+    ocsp.recheck = profile.recheck
+    stapling = profile.stapling
   }
 }
 

@@ -19,7 +19,7 @@ final class WorkerCounters: DeadlineOwner {
     let links: LinkCounters
     let peers: Int
     let orphaned: UInt64
-    let nextCRLUpdate: Int64
+    let revocation: RevocationDesk.Figures
   }
 
   /// Between two writings.
@@ -124,7 +124,10 @@ final class WorkerCounters: DeadlineOwner {
       ("revocation.refused", { $0.io.handshakeFailures[Int(TLSError.Kind.revoked.rawValue)] }),
       ("revocation.crl_expired", { $0.io.handshakeFailures[Int(TLSError.Kind.crlExpired.rawValue)] }),
       ("revocation.ended", { $0.io.endedRevoked }),
-      ("revocation.next_update", { UInt64(max(0, $0.nextCRLUpdate)) }),
+      ("revocation.next_update", { UInt64(max(0, $0.revocation.nextUpdate)) }),
+      ("revocation.ocsp_unavailable", { $0.io.handshakeFailures[Int(TLSError.Kind.ocspUnavailable.rawValue)] }),
+      ("revocation.ocsp_asked", { $0.revocation.asked }), ("revocation.ocsp_failed", { $0.revocation.failed }),
+      ("revocation.stapled", { UInt64($0.revocation.stapled) }),
     ]
   }
 

@@ -64,6 +64,7 @@ private func addListeners(
   let transport = node.transport
   let contexts = try TLSContexts(configuration, issuers: node.revocation.issuers)
   node.revocation.adopt(contexts)
+  try node.awaitStaples(limit: .seconds(1))
   for (name, context) in contexts.client { transport.setClientContext(context, profile: name) }
   for (index, listener) in configuration.listen.enumerated() {
     let descriptor = Descriptor(owning: descriptors[index])

@@ -79,7 +79,9 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
         node: node, slot: arguments.slot, epoch: arguments.epoch, generation: arguments.generation),
       settings: TransportSettings(configuration),
       node: pages.map { NodeCounts(pages: $0, slot: Int(arguments.slot), hashing: hashing) })
-    revocation = RevocationDesk(transport: transport, slot: arguments.slot, loop: loop, log: log)
+    revocation = RevocationDesk(
+      transport: transport, admin: configuration.stateDirectory + "/" + AdminChannel.socketName, slot: arguments.slot,
+      loop: loop, log: log)
     transport.delegate = self
     transport.peerAuthority = revocation
     timer = loop.addDeadline(self)

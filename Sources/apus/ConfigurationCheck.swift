@@ -64,6 +64,8 @@ struct ConfigurationCheck {
     settings.cipherList = profile.cipherList
     settings.cipherSuites = profile.ciphersuites
     settings.revocation.lists = profile.revocation.lists.map { .init(name: $0.path, octets: $0.octets) }
+    settings.revocation.ocsp.responder = profile.revocation.responder
+    settings.revocation.stapling = profile.revocation.stapling
     guard isUsable(.server, settings, key, file), let leaf = PeerCertificate(pem: profile.certificatePEM) else {
       return
     }
