@@ -1,6 +1,7 @@
 #include "COpenSSL.h"
 
 #include <limits.h>
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/ocsp.h>
 #include <openssl/ssl.h>
@@ -172,15 +173,14 @@ static void free_staples(void *parent, void *pointer, CRYPTO_EX_DATA *data, int 
   }
 }
 
-static int staple_slot(void) {
-  static int slot = -1;
-  if (slot < 0) slot = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, free_staples);
-  return slot;
-}
+static int staple_slot = -1;
+static CRYPTO_ONCE prepared = CRYPTO_ONCE_STATIC_INIT;
+
+static void prepare(void) { staple_slot = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, free_staples); }
 
 static int status_callback(SSL *connection, void *argument) {
   (void)argument;
-  struct staple *staple = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(connection), staple_slot());
+  struct staple *staple = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(connection), staple_slot);
   X509 *shown = SSL_get_certificate(connection);
   while (staple != NULL && staple->certificate != shown) staple = staple->next;
   if (staple == NULL) return SSL_TLSEXT_ERR_NOACK;
@@ -191,7 +191,8 @@ static int status_callback(SSL *connection, void *argument) {
 }
 
 int copenssl_set_staple(SSL_CTX *context, X509 *certificate, const uint8_t *response, size_t length) {
-  struct staple *first = SSL_CTX_get_ex_data(context, staple_slot());
+  if (!CRYPTO_THREAD_run_once(&prepared, prepare)) return 0;
+  struct staple *first = SSL_CTX_get_ex_data(context, staple_slot);
   struct staple **place = &first;
   while (*place != NULL && (*place)->certificate != certificate) place = &(*place)->next;
   struct staple *old = *place, *rest = old == NULL ? NULL : old->next, *fresh = NULL;
@@ -204,7 +205,7 @@ int copenssl_set_staple(SSL_CTX *context, X509 *certificate, const uint8_t *resp
   *place = fresh == NULL ? rest : fresh;
   OPENSSL_free(old);
   SSL_CTX_set_tlsext_status_cb(context, status_callback);
-  return SSL_CTX_set_ex_data(context, staple_slot(), first);
+  return SSL_CTX_set_ex_data(context, staple_slot, first);
 }
 
 int copenssl_want_staple(SSL_CTX *context) {

@@ -1,6 +1,7 @@
 #include "COpenSSL.h"
 
 #include <limits.h>
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
@@ -138,16 +139,22 @@ int copenssl_crl_is_trusted(SSL_CTX *context, X509_CRL *list) {
 }
 
 // The policy of a store is kept with it: bit 0, lists that have expired are good.
-static int store_slot(void) {
-  static int slot = -1;
-  if (slot < 0) slot = X509_STORE_get_ex_new_index(0, NULL, NULL, NULL, NULL);
-  return slot;
-}
+static int store_slot = -1;
+static int verification_slot = -1;
+// OpenSSL's own check, which it tells only to those who ask a verification with a plain store.
+static X509_STORE_CTX_check_revocation_fn standard_check;
+static CRYPTO_ONCE prepared = CRYPTO_ONCE_STATIC_INIT;
 
-static int verification_slot(void) {
-  static int slot = -1;
-  if (slot < 0) slot = X509_STORE_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL);
-  return slot;
+static void prepare(void) {
+  store_slot = X509_STORE_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+  verification_slot = X509_STORE_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+  X509_STORE *store = X509_STORE_new();
+  X509_STORE_CTX *verification = X509_STORE_CTX_new();
+  if (store != NULL && verification != NULL && X509_STORE_CTX_init(verification, store, NULL, NULL)) {
+    standard_check = X509_STORE_CTX_get_check_revocation(verification);
+  }
+  X509_STORE_CTX_free(verification);
+  X509_STORE_free(store);
 }
 
 struct revocation_check {
@@ -157,7 +164,7 @@ struct revocation_check {
 
 // Hears of each result while revocation is checked, and lets pass what the policy does.
 static int judge(int good, X509_STORE_CTX *verification) {
-  struct revocation_check *check = X509_STORE_CTX_get_ex_data(verification, verification_slot());
+  struct revocation_check *check = X509_STORE_CTX_get_ex_data(verification, verification_slot);
   if (!good && check != NULL) {
     int code = X509_STORE_CTX_get_error(verification);
     bool passes = (code == X509_V_ERR_UNABLE_TO_GET_CRL && X509_STORE_CTX_get_error_depth(verification) > 0) ||
@@ -170,40 +177,25 @@ static int judge(int good, X509_STORE_CTX *verification) {
   return check == NULL || check->next == NULL ? good : check->next(good, verification);
 }
 
-// OpenSSL's own check, which it tells only to those who ask a verification with a plain store.
-static X509_STORE_CTX_check_revocation_fn standard_check(void) {
-  static X509_STORE_CTX_check_revocation_fn found;
-  if (found != NULL) return found;
-  X509_STORE *store = X509_STORE_new();
-  X509_STORE_CTX *verification = X509_STORE_CTX_new();
-  if (store != NULL && verification != NULL && X509_STORE_CTX_init(verification, store, NULL, NULL)) {
-    found = X509_STORE_CTX_get_check_revocation(verification);
-  }
-  X509_STORE_CTX_free(verification);
-  X509_STORE_free(store);
-  return found;
-}
-
 static int check_revocation(X509_STORE_CTX *verification) {
-  X509_STORE_CTX_check_revocation_fn standard = standard_check();
-  if (standard == NULL) return 0;
-  void *policy = X509_STORE_get_ex_data(X509_STORE_CTX_get0_store(verification), store_slot());
+  void *policy = X509_STORE_get_ex_data(X509_STORE_CTX_get0_store(verification), store_slot);
   struct revocation_check check = {X509_STORE_CTX_get_verify_cb(verification), ((uintptr_t)policy & 1) != 0};
-  if (!X509_STORE_CTX_set_ex_data(verification, verification_slot(), &check)) return 0;
+  if (!X509_STORE_CTX_set_ex_data(verification, verification_slot, &check)) return 0;
   X509_STORE_CTX_set_verify_cb(verification, judge);
-  int good = standard(verification);
+  int good = standard_check(verification);
   X509_STORE_CTX_set_verify_cb(verification, check.next);
-  X509_STORE_CTX_set_ex_data(verification, verification_slot(), NULL);
+  X509_STORE_CTX_set_ex_data(verification, verification_slot, NULL);
   return good;
 }
 
 int copenssl_use_crls(SSL_CTX *context, X509_CRL *const *lists, int count, bool whole_chain, bool tolerant) {
   ERR_clear_error();
+  if (!CRYPTO_THREAD_run_once(&prepared, prepare) || standard_check == NULL) return 0;
   X509_STORE *store = SSL_CTX_get_cert_store(context);
   for (int index = 0; index < count; index++) {
     if (!X509_STORE_add_crl(store, lists[index])) return 0;
   }
   X509_STORE_set_check_revocation(store, check_revocation);
-  return X509_STORE_set_ex_data(store, store_slot(), (void *)(uintptr_t)(tolerant ? 1 : 0)) &&
+  return X509_STORE_set_ex_data(store, store_slot, (void *)(uintptr_t)(tolerant ? 1 : 0)) &&
          X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | (whole_chain ? X509_V_FLAG_CRL_CHECK_ALL : 0));
 }
