@@ -109,8 +109,9 @@ final class Connection: EventHandler, DeadlineOwner, PacedReader {
     switch state {
     case .connecting: finishConnecting()
     case .handshaking: stepHandshake()
-    // Only its end is heard of.
-    case .judged: end(Socket.pendingError(number).map { .system($0.code) } ?? .peerClosed)
+    case .judged:
+      if events.isDisjoint(with: [.hangup, .error]) { break }
+      end(Socket.pendingError(number).map { .system($0.code) } ?? .peerClosed)
     case .open: readyWhileOpen(events)
     case .flushing(let reason):
       if events.isDisjoint(with: [.hangup, .error]) { flush() } else { end(reason) }
