@@ -58,6 +58,14 @@ extension Resolver {
 
   /// Whether a file may be what it should be; what it is says whoever has TLS.
   private static func looksLikeList(_ octets: [UInt8]) -> Bool {
-    octets.first == 0x30 || String(decoding: octets, as: UTF8.self).contains("-----BEGIN X509 CRL-----")
+    if octets.first == 0x30 { return true }
+    // By hand: a list may have millions of octets, with as many of explanation before it.
+    let mark = Array("-----BEGIN X509 CRL-----".utf8)
+    var start = octets.startIndex
+    while octets.count - start >= mark.count, let found = octets[start...].firstIndex(of: mark[0]) {
+      if octets[found...].starts(with: mark) { return true }
+      start = found + 1
+    }
+    return false
   }
 }

@@ -13,7 +13,8 @@ final class CertificateIssuer {
   var subject: String { PeerCertificate(reading: pointer).subject }
 }
 
-/// The issuers of the certificates of all peers, so that a peer costs a serial number and a reference.
+/// What contexts share: the issuers of the certificates of all peers, so that a peer costs a serial number and a reference; and
+/// lists that were read, which take long to read if they are long.
 public final class IssuerTable {
   /// Beyond so many it is looked which of them nobody needs any more.
   private static let sweepSize = 256
@@ -28,6 +29,7 @@ public final class IssuerTable {
 
   private var issuers: [Digest: CertificateIssuer] = [:]
   private var nextSweep = sweepSize
+  private var lists: [String: (octets: [UInt8], lists: [RevocationList])] = [:]
 
   /// A table without any.
   public init() {}
@@ -49,6 +51,17 @@ public final class IssuerTable {
   func issuer(of certificate: OpaquePointer) -> CertificateIssuer? {
     issuers.values.first { copenssl_may_have_issued($0.pointer, certificate) }
   }
+
+  /// The lists of a file, which is read unless it is the same as before.
+  func lists(of file: RevocationSettings.File) throws(TLSError) -> [RevocationList] {
+    if let known = lists[file.name], known.octets == file.octets { return known.lists }
+    let read = try RevocationList.read(file)
+    lists[file.name] = (file.octets, read)
+    return read
+  }
+
+  /// Forgets the lists of all files but these.
+  public func keepLists(of files: Set<String>) { lists = lists.filter { files.contains($0.key) } }
 
   private func sweep() {
     for digest in Array(issuers.keys) {

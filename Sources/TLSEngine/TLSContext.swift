@@ -86,7 +86,7 @@ public final class TLSContext {
     depth = settings.revocation.depth
     ocsp = settings.revocation.ocsp
     var lists: [RevocationList] = []
-    for file in settings.revocation.lists { lists += try RevocationList.read(file) }
+    for file in settings.revocation.lists { lists += try issuers.lists(of: file) }
     self.lists = lists
     verification = settings.verification ?? (role == .client ? .required : .off)
     let (oldest, newest) = (settings.minimumVersion.rawValue, settings.maximumVersion.rawValue)

@@ -34,7 +34,7 @@ final class RevocationDesk: PeerAuthority {
   private let ages: ListAges
   private let rechecks: StatusRechecks
   private let loop: EventLoop
-  private let log: Logger
+  private var log: Logger
   private var allowance: LogAllowance
   private(set) var contexts: TLSContexts?
   private var book = StatusBook()
@@ -62,9 +62,17 @@ final class RevocationDesk: PeerAuthority {
   func adopt(_ contexts: TLSContexts) {
     self.contexts = contexts
     transport.endConnections { self.contexts?.context(of: $0)?.revocation(of: $0) }
+    issuers.keepLists(of: Set(contexts.lists.map(\.file)))
     ages.adopt(contexts.lists)
     staples.adopt(contexts.server.values.flatMap(\.stapled))
     rechecks.adopt(contexts)
+  }
+
+  /// Writes lines of this level and above from now on.
+  func setLevel(_ level: Logger.Level) {
+    log.logLevel = level
+    staples.log.logLevel = level
+    ages.log.logLevel = level
   }
 
   func judge(_ chain: PeerChain, staple: [UInt8], of flow: Flow) -> PeerJudgement {

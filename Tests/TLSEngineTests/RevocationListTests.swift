@@ -121,6 +121,23 @@ struct RevocationListTests {
     #expect(forged?.text == "lists/some.crl: the signature isn't that of CN=middle authority")
   }
 
+  @Test("a file is read again only when it changed")
+  func shared() throws {
+    let set = try AuthoritySet.shared.get()
+    let table = IssuerTable()
+    func lists(_ path: String, named name: String) throws -> [RevocationList] {
+      try set.context(.server, leaf: "good", issuers: table) { settings in
+        settings.revocation.lists = [.init(name: name, octets: (try? set.octets(path)) ?? [])]
+      }.lists
+    }
+    let first = try #require(try lists("middle.crl", named: "a").first)
+    #expect(try lists("middle.crl", named: "a").first === first)
+    #expect(try lists("empty.crl", named: "a").first !== first)
+    let third = try #require(try lists("middle.crl", named: "b").first)
+    table.keepLists(of: ["a"])
+    #expect(try lists("middle.crl", named: "b").first !== third)
+  }
+
   @Test("tells of its end from three days before")
   func ages() throws {
     let set = try AuthoritySet.shared.get()
