@@ -22,7 +22,7 @@ final class HTTPFetch: EventHandler, DeadlineOwner {
   private let loop: EventLoop
   private let address: HTTPAddress
   private let limit: Instant
-  private var request: [UInt8]
+  private let request: [UInt8]
   private var sent = 0
   private var reader: HTTPResponseReader
   private var buffer = [UInt8](repeating: 0, count: 16_384)
@@ -107,6 +107,7 @@ final class HTTPFetch: EventHandler, DeadlineOwner {
   }
 
   private func send(_ number: Int32) {
+    let request = request
     while sent < request.count {
       switch Socket.send(number, request.span.extracting(sent...)) {
       case .octets(let count): sent += count

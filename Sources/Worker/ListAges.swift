@@ -9,7 +9,7 @@ final class ListAges: DeadlineOwner {
   private static let interval = Duration.seconds(60)
 
   private let loop: EventLoop
-  private let log: Logger
+  var log: Logger
   private let speaksForNode: Bool
   private var lists: [RevocationList] = []
   private var deadline: DeadlineID?

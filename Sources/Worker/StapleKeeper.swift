@@ -27,7 +27,7 @@ final class StapleKeeper: DeadlineOwner {
 
   private let admin: AdminChannel
   private let loop: EventLoop
-  private let log: Logger
+  var log: Logger
   private let speaksForNode: Bool
   private var deadline: DeadlineID?
   private var certificates: [StapledCertificate] = []

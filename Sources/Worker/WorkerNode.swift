@@ -126,6 +126,7 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
   func setLogLevel(_ level: Logger.Level) {
     log.logLevel = level
     connectionLog.setLevel(level)
+    revocation.setLevel(level)
   }
 
   /// Closes everything; the loop has ended.

@@ -428,17 +428,28 @@ def killed(context):
     served(context, "two")
 
 
-@story("ocsp", "who is revoked while connected is disconnected at the next look", suite="revocation")
+@story("ocsp", "who is revoked while connected is disconnected at the next look, by a resumed session too", suite="revocation")
 def rechecked(context):
     root, responder = asked(context)
     good, bad = root.issue("good", responder=responder.url), root.issue("bad", responder=responder.url)
     server = guarded(context, root, ", ocsp: soft, ocsp_recheck: 1s", workers=1)
-    stays, goes = client(context, server, "stays", good), client(context, server, "goes", bad)
+    session = context.folder / "session"
+    stays, goes = client(context, server, "stays", good), client(context, server, "goes", bad, "-sess_out", session)
     served(context, "stays")
     served(context, "goes")
+    # Of a resumed session there is no chain.
+    wait_until(session.exists, 5, "a session")
+    pem, key = bad
+    resumed = context.start("resumed", [
+        "openssl", "s_client", "-connect", f"127.0.0.1:{server.ports['tls']}", "-servername", "example.test", "-cert", pem,
+        "-key", key, "-sess_in", session, "-ign_eof", "-nocommands"], stdin=subprocess.PIPE)
+    ask(resumed, "resumed")
+    served(context, "resumed")
+    check("Reused, " in context.log("resumed"), "the session was not resumed")
     root.revoke("bad")
     context.finish(goes, 8, "the connection of the revoked")
-    server.tells("connection ended: certificate revoked: serial ")
+    context.finish(resumed, 8, "the resumed connection of the revoked")
+    server.tells("connection ended: certificate revoked: serial ", count=2)
     ask(stays, "stays-later")
     wait_until(lambda: answers(context, "stays", "stays-later"), 5, "a later answer")
 
@@ -492,6 +503,12 @@ def stapling(context):
         text = stapled_answer(context, server, version, f"-{version}")
         check("OCSP Response Status: successful" in text and "Cert Status: good" in text, f"no staple: {text[:300]}")
         first[version] = re.search("This Update: (.*)", text).group(1)
+    # A reload makes new contexts, which have it at once.
+    path = server.folder / "apus.yaml"
+    path.write_text(path.read_text() + "log: { level: debug }\n")
+    server.process.send_signal(signal.SIGHUP)
+    server.tells("is in force")
+    check("OCSP Response Status: successful" in stapled_answer(context, server, "reloaded"), "no staple after a reload")
     server.tells("is renewed, the next is fetched in", timeout=45)
     text = stapled_answer(context, server, "later")
     check(re.search("This Update: (.*)", text).group(1) not in first.values(), "the same answer as before")
