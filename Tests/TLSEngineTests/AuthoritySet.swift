@@ -15,6 +15,9 @@ struct AuthoritySet {
       .appendingPathComponent("Clients/authority.py")
     folder = FileManager.default.temporaryDirectory.appendingPathComponent("apus-authority-\(getpid())")
     try? FileManager.default.removeItem(at: folder)
+    atexit {
+      if case .success(let set) = AuthoritySet.shared { try? FileManager.default.removeItem(at: set.folder) }
+    }
     try Self.run("/usr/bin/env", ["python3", script.path, folder.path])
   }
 
