@@ -27,6 +27,7 @@ let package = Package(
   products: [
     .executable(name: "apus", targets: ["apus"]),
     .executable(name: "apus-worker", targets: ["apus-worker"]),
+    .executable(name: "apus-admin", targets: ["apus-admin"]),
     .executable(name: "apus-bench", targets: ["apus-bench"]),
   ],
   dependencies: [
@@ -74,6 +75,12 @@ let package = Package(
         .product(name: "Logging", package: "swift-log"),
       ]),
     layer(
+      "Admin",
+      [
+        "Structures", "Configuration", "Reactor", "CLinux", "Log",
+        .product(name: "Logging", package: "swift-log"),
+      ]),
+    layer(
       "Supervisor",
       [
         "Structures", "Configuration", "Reactor", "CLinux", "Log",
@@ -88,6 +95,8 @@ let package = Package(
       ], swiftSettings: settings),
     .executableTarget(
       name: "apus-worker", dependencies: ["Worker"], swiftSettings: settings),
+    .executableTarget(
+      name: "apus-admin", dependencies: ["Admin"], swiftSettings: settings),
 
     // Measuring: a load generator that shares no reader and no writer of messages with the server.
     layer(
@@ -137,12 +146,13 @@ let package = Package(
       "WorkerTests",
       [
         "Structures", "SIPServer", "Configuration", "Reactor", "Transport", "Cluster", "RedisLocation", "CLinux",
-        "Worker",
+        "TLSEngine", "Worker",
         .product(name: "Logging", package: "swift-log"),
       ]),
     tests("ClusterTests", ["Structures", "Reactor", "CLinux", "Cluster"]),
     tests("LogTests", ["Log", .product(name: "Logging", package: "swift-log")]),
     tests("SupervisorTests", ["Structures", "Configuration", "Reactor", "CLinux", "Supervisor"]),
+    tests("AdminTests", ["Structures", "Configuration", "Reactor", "CLinux", "Admin"]),
     tests("CommandTests", ["apus"]),
     tests("LoadGeneratorTests", ["Structures", "Reactor", "LoadGenerator"]),
     tests("HouseTests", []),

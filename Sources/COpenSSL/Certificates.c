@@ -60,6 +60,10 @@ int copenssl_issuer(X509 *certificate, char *buffer, int size) {
   return print_name(X509_get_issuer_name(certificate), buffer, size);
 }
 
+int copenssl_crl_issuer(X509_CRL *list, char *buffer, int size) {
+  return print_name(X509_CRL_get_issuer(list), buffer, size);
+}
+
 int copenssl_common_name(X509 *certificate, char *buffer, int size) {
   X509_NAME *subject = X509_get_subject_name(certificate);
   int last = -1;

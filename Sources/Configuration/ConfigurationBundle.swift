@@ -36,6 +36,10 @@ public struct ConfigurationBundle: Sendable, Equatable {
     let sources = SettingsSources(
       facts: facts,
       read: { path in files[path].map { .success($0) } ?? .failure(missing) },
+      readAll: { path in
+        let found = Self.files(files, at: path)
+        return found.isEmpty ? .failure(missing) : .success(found)
+      },
       parse: { path in
         if let document = documents[path] { return .success(document) }
         let error = SettingsError(
@@ -43,6 +47,17 @@ public struct ConfigurationBundle: Sendable, Equatable {
         return .failure(SettingsErrors([error]))
       })
     return NodeConfiguration.resolve(settings, file: file, sources: sources)
+  }
+
+  /// The file at a path, or those of the directory there, in the order of their names.
+  public func files(at path: String) -> [(path: String, octets: [UInt8])] { Self.files(files, at: path) }
+
+  /// Of some files the one at a path, or those of the directory there, in the order of their names.
+  static func files(_ files: [String: [UInt8]], at path: String) -> [(path: String, octets: [UInt8])] {
+    if let octets = files[path] { return [(path, octets)] }
+    let directory = path.hasSuffix("/") ? path : path + "/"
+    return files.filter { $0.key.hasPrefix(directory) && !$0.key.dropFirst(directory.count).contains("/") }
+      .map { (path: $0.key, octets: $0.value) }.sorted { $0.path < $1.path }
   }
 
   /// The bundle as octets, to be read by ``init(decoding:)``.

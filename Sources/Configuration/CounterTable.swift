@@ -31,7 +31,7 @@ public struct Counter: Sendable, Equatable {
 /// the order may change between versions.
 public enum CounterTable {
   /// The numbers, by group.
-  public static let all = messages + users + transactions + location + streams + datagrams + links + loop
+  public static let all = messages + users + transactions + location + streams + revocation + datagrams + links + loop
 
   /// The position of a name; nil when there is none of that name.
   public static func position(of name: String) -> Int? { positions[name] }
@@ -122,6 +122,19 @@ public enum CounterTable {
     Counter("tls.handshakes", .gauge, "handshakes", "TLS handshakes under way with accepted connections"),
     Counter("tls.handshake_failures", .counter, "handshakes", "TLS handshakes that failed, time limits not counted"),
     Counter("tls.evicted_handshakes", .counter, "handshakes", "TLS handshakes ended early because others waited"),
+  ]
+
+  private static let revocation: [Counter] = [
+    Counter("revocation.refused", .counter, "handshakes", "handshakes refused because a certificate is revoked"),
+    Counter("revocation.crl_expired", .counter, "handshakes", "handshakes refused because a CRL is too old"),
+    Counter(
+      "revocation.ocsp_unavailable", .counter, "handshakes", "handshakes refused because a status can't be found out"),
+    Counter("revocation.ocsp_asked", .counter, "questions", "questions sent to OCSP responders"),
+    Counter("revocation.ocsp_failed", .counter, "questions", "of these, those without an answer that counts"),
+    Counter("revocation.stapled", .gauge, "certificates", "certificates of ours with a stapled answer, by worker"),
+    Counter(
+      "revocation.ended", .counter, "connections", "connections ended because a certificate was revoked meanwhile"),
+    Counter("revocation.next_update", .maximum, "unix seconds", "when the first of the CRLs expires; 0 without any"),
   ]
 
   private static let datagrams: [Counter] = [

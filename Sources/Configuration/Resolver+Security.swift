@@ -9,7 +9,7 @@ extension Resolver {
     for (name, _) in reader.names(under: ["tls", "server"]) {
       let path = ["tls", "server", name]
       let (minimum, maximum) = resolveVersions(path)
-      let profile = TLSServerProfile(
+      var profile = TLSServerProfile(
         certificatePEM: readCertificates(path + ["certificate"]) ?? [],
         privateKeyPEM: readKey(path + ["private_key"]) ?? [],
         caListPEM: readCertificates(path + ["ca_list"]),
@@ -17,6 +17,8 @@ extension Resolver {
         minimumVersion: minimum, maximumVersion: maximum,
         cipherList: reader.text(path + ["cipher_list"]), ciphersuites: reader.text(path + ["ciphersuites"]),
         serverNames: reader.texts(path + ["server_name"]))
+      profile.revocation = resolveRevocation(path, verifies: profile.verifyClient != .off)
+      profile.revocation.stapling = resolveStapling(path)
       for server in profile.serverNames {
         if let owner = owners[server] {
           reader.fail(
@@ -36,11 +38,12 @@ extension Resolver {
     for name in reader.names(under: ["tls", "client"]).map(\.name) + ["default"] where profiles[name] == nil {
       let path = ["tls", "client", name]
       let (minimum, maximum) = resolveVersions(path)
-      let profile = TLSClientProfile(
+      var profile = TLSClientProfile(
         certificatePEM: readCertificates(path + ["certificate"]), privateKeyPEM: readKey(path + ["private_key"]),
         caListPEM: readCertificates(path + ["ca_list"]),
         verifyCertificate: reader.boolean(path + ["verify_certificate"]),
         minimumVersion: minimum, maximumVersion: maximum)
+      profile.revocation = resolveRevocation(path, verifies: profile.verifyCertificate)
       for (one, other) in [("certificate", "private_key"), ("private_key", "certificate")] {
         if let position = reader.position(path + [one]), reader.position(path + [other]) == nil {
           reader.fail(path + [one], position, "it has no \(other) beside it", "give both or none")

@@ -81,6 +81,8 @@ public enum SettingType: Sendable, Equatable {
   case text(TextRule)
   /// A file that is read at the start; relative paths start at the directory of the settings file.
   case file
+  /// Files and directories that are read at the start: a list, or a single one; relative as in `file`.
+  case files
   /// A path that is not read at the start; relative as in `file`.
   case path
   /// yes, no, on, off, true or false.

@@ -40,6 +40,7 @@ extension SettingType {
     case .choice(let words):
       guard words.contains(text) else { throw refusal(of: text) }
       return .text(text)
+    case .files: return .texts([try TextRule.any.read(text)])
     case .list(let rule), .names(let rule): return .texts([try rule.read(text)])
     case .items, .either, .rules: throw refusal(of: text)
     }
@@ -113,6 +114,7 @@ extension SettingType {
     switch self {
     case .text(let rule): rule.noun
     case .file: "a file"
+    case .files: "a list of files and directories, or a single one"
     case .path: "a path"
     case .boolean: "yes or no"
     case .count: "a whole number"

@@ -41,12 +41,21 @@ private struct Comparison {
   private mutating func isChanged(_ path: [String], _ setting: Setting) -> Bool {
     if old.names(under: path).map(\.name) != new.names(under: path).map(\.name) { return true }
     if old.value(path) != new.value(path) { return true }
+    if setting.type == .files, case .texts(let names) = new.value(path) { return names.contains(where: isOther) }
     guard setting.type == .file, case .text(let name) = new.value(path) else { return false }
     let (before, after) = bundles
     let places = (
       SettingsSources.resolve(name, from: before.file), SettingsSources.resolve(name, from: after.file)
     )
     return before.files[places.0] != after.files[places.1] || before.documents[places.0] != after.documents[places.1]
+  }
+
+  /// Whether a file, or one of a directory, has other contents.
+  private func isOther(_ name: String) -> Bool {
+    let before = ConfigurationBundle.files(
+      bundles.old.files, at: SettingsSources.resolve(name, from: bundles.old.file))
+    let after = ConfigurationBundle.files(bundles.new.files, at: SettingsSources.resolve(name, from: bundles.new.file))
+    return !before.elementsEqual(after, by: ==)
   }
 
   /// By place in the table, then by name.

@@ -91,6 +91,7 @@ struct SettingsReader {
     consulted.insert(setting.key)
     if let found = given[path] { return found.value }
     guard case .written(let text) = setting.standard else { return nil }
+    if case .files = setting.type { return .texts(Self.flowItems(text)) }
     if case .list(let rule) = setting.type {
       return .texts(Self.flowItems(text).compactMap { try? rule.read($0) })
     }
@@ -152,6 +153,7 @@ extension SettingsReader {
     }
     switch setting.type {
     case .list(let rule): readList(node, rule, path)
+    case .files: readList(node, .any, path)
     case .names(let rule): readNames(node, rule, schema, path)
     case .items(let short): readItems(node, short, schema, path)
     case .either(let short):

@@ -35,16 +35,20 @@ public struct SettingsSources {
   public var facts: Facts
   /// The octets of a file.
   public var read: (_ path: String) -> Result<[UInt8], FileProblem>
+  /// The octets of a file, or of all files of a directory in the order of their names; those that begin with a dot don't count.
+  public var readAll: (_ path: String) -> Result<[(path: String, octets: [UInt8])], FileProblem>
   /// The tree of a file in the language of the settings.
   public var parse: (_ path: String) -> Result<SettingNode, SettingsErrors>
 
   /// Sources from their parts.
   public init(
     facts: Facts, read: @escaping (_ path: String) -> Result<[UInt8], FileProblem>,
+    readAll: @escaping (_ path: String) -> Result<[(path: String, octets: [UInt8])], FileProblem>,
     parse: @escaping (_ path: String) -> Result<SettingNode, SettingsErrors>
   ) {
     self.facts = facts
     self.read = read
+    self.readAll = readAll
     self.parse = parse
   }
 

@@ -188,6 +188,44 @@ public enum SettingsTable {
       "tls.server.*.server_name", .list(.domain), default: .written("[]"), reload: .live, example: "[sip.example.test]",
       "The names by which clients select this profile (server name indication), on any TLS listener."),
     Setting(
+      "tls.server.*.crl", .files, default: .written("[]"), reload: .live, example: "[crl.pem]",
+      formerNames: ["crl_file"],
+      "Lists of revoked certificates, in PEM or DER: files, and directories with nothing else in them. They are watched: a "
+        + "file that changes is checked and holds within seconds, for connections that are open too; one that can't be "
+        + "used leaves the old in force. The certificate of a client needs a list of its issuer."),
+    Setting(
+      "tls.server.*.crl_check", .choice(RevocationProfile.Depth.allCases.map(\.rawValue)), default: .written("chain"),
+      reload: .live,
+      "Which certificates are looked up. leaf: that of the client. chain: those of its authorities too, where there is a "
+        + "list of who issued them."),
+    Setting(
+      "tls.server.*.crl_expired", .choice(RevocationProfile.Expiry.allCases.map(\.rawValue)),
+      default: .written("reject"),
+      reload: .live,
+      "What a list does whose next one is overdue. reject: nobody is accepted by it. warn: it goes on as if it were new. "
+        + "Three days before, the log begins to tell of it."),
+    Setting(
+      "tls.server.*.ocsp", .choice(RevocationProfile.OCSPMode.allCases.map(\.rawValue)), default: .written("off"),
+      reload: .live,
+      "Whether the OCSP responder that the certificate of a client names is asked about it, before anything is read from the "
+        + "client. soft: who can't be found out about comes in, with a line in the log. hard: it doesn't. Answers are kept until "
+        + "the next is due."),
+    Setting(
+      "tls.server.*.ocsp_responder", .text(.any), default: .derived("what the certificate names"), reload: .live,
+      example: "http://ocsp.example.test/", "The responder to ask whatever the certificate names."),
+    Setting(
+      "tls.server.*.ocsp_timeout", .duration(100...30_000), default: .written("3s"), reload: .live,
+      "How long an answer is waited for, within timeouts.handshake."),
+    Setting(
+      "tls.server.*.ocsp_recheck", .duration(1_000...604_800_000, zero: "never"), default: .written("0"), reload: .live,
+      "How often it is asked again about each client that is connected. Whoever is revoked meanwhile is disconnected."),
+    Setting(
+      "tls.server.*.stapling", .boolean, default: .derived("yes if the certificate names an OCSP responder"),
+      reload: .live,
+      example: "yes",
+      "Whether clients that ask get the responder's answer about the certificate along with it. It is fetched anew at half of "
+        + "its time. A certificate that demands it (must-staple) isn't served without."),
+    Setting(
       "tls.client.*.certificate", .file, reload: .live, example: "server.pem", formerNames: ["certificate_file"],
       "The certificate shown to servers that ask for one, in PEM, with its chain behind it."),
     Setting(
@@ -207,6 +245,37 @@ public enum SettingsTable {
     Setting(
       "tls.client.*.max_version", .text(.tlsVersion), default: .written("TLSv1.3"), reload: .live,
       "The newest TLS version offered."),
+    Setting(
+      "tls.client.*.crl", .files, default: .written("[]"), reload: .live, example: "[crls]", formerNames: ["crl_file"],
+      "Lists of revoked certificates, in PEM or DER: files, and directories with nothing else in them. They are watched: a "
+        + "file that changes is checked and holds within seconds, for connections that are open too; one that can't be "
+        + "used leaves the old in force. The certificate of a server needs a list of its issuer."),
+    Setting(
+      "tls.client.*.crl_check", .choice(RevocationProfile.Depth.allCases.map(\.rawValue)), default: .written("chain"),
+      reload: .live,
+      "Which certificates are looked up. leaf: that of the server. chain: those of its authorities too, where there is a "
+        + "list of who issued them."),
+    Setting(
+      "tls.client.*.crl_expired", .choice(RevocationProfile.Expiry.allCases.map(\.rawValue)),
+      default: .written("reject"),
+      reload: .live,
+      "What a list does whose next one is overdue. reject: nobody is accepted by it. warn: it goes on as if it were new. "
+        + "Three days before, the log begins to tell of it."),
+    Setting(
+      "tls.client.*.ocsp", .choice(RevocationProfile.OCSPMode.allCases.map(\.rawValue)), default: .written("off"),
+      reload: .live,
+      "Whether the OCSP responder that the certificate of a server names is asked about it, before anything is read from the "
+        + "server. soft: who can't be found out about comes in, with a line in the log. hard: it doesn't. Answers are kept until "
+        + "the next is due."),
+    Setting(
+      "tls.client.*.ocsp_responder", .text(.any), default: .derived("what the certificate names"), reload: .live,
+      example: "http://ocsp.example.test/", "The responder to ask whatever the certificate names."),
+    Setting(
+      "tls.client.*.ocsp_timeout", .duration(100...30_000), default: .written("3s"), reload: .live,
+      "How long an answer is waited for, within timeouts.handshake."),
+    Setting(
+      "tls.client.*.ocsp_recheck", .duration(1_000...604_800_000, zero: "never"), default: .written("0"), reload: .live,
+      "How often it is asked again about each server that is connected. Whoever is revoked meanwhile is disconnected."),
     Setting(
       "tls.detach", .choice(NodeConfiguration.DetachMode.allCases.map(\.rawValue)), default: .written("auto"),
       reload: .newWorkers,

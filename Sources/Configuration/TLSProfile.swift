@@ -41,6 +41,8 @@ public struct TLSServerProfile: Sendable, Equatable {
   public var ciphersuites: String?
   /// Names sent by clients (RFC 6066 §3) that select this profile on any TLS listener, in small letters.
   public var serverNames: [String]
+  /// What is done about revoked certificates.
+  public var revocation = RevocationProfile()
 
   /// A profile with the defaults of the settings.
   public init(
@@ -74,6 +76,8 @@ public struct TLSClientProfile: Sendable, Equatable {
   public var minimumVersion: TLSVersion
   /// The newest version offered.
   public var maximumVersion: TLSVersion
+  /// What is done about revoked certificates.
+  public var revocation = RevocationProfile()
 
   /// A profile with the defaults of the settings.
   public init(

@@ -29,6 +29,11 @@ public struct ConfigurationFile: Sendable {
         if case .success(let octets) = result { files[path] = octets }
         return result
       },
+      readAll: { path in
+        let result = Files.readAll(path)
+        if case .success(let found) = result { for (name, octets) in found { files[name] = octets } }
+        return result
+      },
       parse: { path in
         let result = YAMLFile.parse(path: path)
         if case .success(let node) = result { documents[path] = node }
@@ -39,6 +44,29 @@ public struct ConfigurationFile: Sendable {
     self.configuration = configuration
     notes = resolved.notes
     bundle = ConfigurationBundle(file: path, settings: settings, facts: facts, files: files, documents: documents)
+  }
+
+  /// The same settings with the files at these paths, or in these directories, as they are now.
+  /// - Throws: All that is wrong with them.
+  func rereading(_ paths: [String]) throws(SettingsErrors) -> ConfigurationFile {
+    var fresh = self
+    var errors: [SettingsError] = []
+    for path in paths {
+      for (name, _) in bundle.files(at: path) { fresh.bundle.files[name] = nil }
+      switch Files.readAll(path) {
+      case .success(let found): for (name, octets) in found { fresh.bundle.files[name] = octets }
+      case .failure(let failure):
+        errors.append(
+          SettingsError(file: path, position: nil, key: "", problem: failure.problem, remedy: failure.remedy))
+      }
+    }
+    let resolved = fresh.bundle.resolve()
+    guard errors.isEmpty, let configuration = resolved.configuration else {
+      throw SettingsErrors(errors.isEmpty ? resolved.errors : errors)
+    }
+    fresh.configuration = configuration
+    fresh.notes = resolved.notes
+    return fresh
   }
 
   /// Whether the node has a Redis of its own: the file names none.

@@ -31,6 +31,31 @@ public enum Files {
     return .failure(.init(problem: "the file has no end", remedy: "name the right file"))
   }
 
+  /// The octets of a file, or of all files of a directory in the order of their names, without those that begin with a dot.
+  public static func readAll(_ path: String) -> Result<[(path: String, octets: [UInt8])], SettingsSources.FileProblem> {
+    guard isDirectory(path) else { return read(path).map { [(path, $0)] } }
+    let directory = path.hasSuffix("/") ? path : path + "/"
+    var files: [(path: String, octets: [UInt8])] = []
+    for name in names(in: path).sorted() where !name.hasPrefix(".") {
+      switch read(directory + name) {
+      case .success(let octets): files.append((directory + name, octets))
+      case .failure(let problem):
+        return .failure(.init(problem: "\(name): \(problem.problem)", remedy: problem.remedy))
+      }
+    }
+    if files.isEmpty {
+      return .failure(
+        .init(problem: "there is no file in the directory", remedy: "put one there, or drop the directory"))
+    }
+    return .success(files)
+  }
+
+  /// Whether it is a directory, or a link to one.
+  static func isDirectory(_ path: String) -> Bool {
+    var status = stat()
+    return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+  }
+
   /// Writes a file in one step: whoever reads it sees the old contents or the new. The file has `mode` afterwards,
   /// without regard to the umask.
   public static func write(_ octets: [UInt8], to path: String, mode: UInt32 = 0o600) throws(SettingsSources.FileProblem)

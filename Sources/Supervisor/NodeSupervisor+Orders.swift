@@ -34,6 +34,11 @@ extension NodeSupervisor {
 
   /// The workers are gone: what served them goes too.
   private func finish(_ status: Int32) {
+    guard let admin else { return finishRedis(status) }
+    admin.stop { [unowned self] in finishRedis(status) }
+  }
+
+  private func finishRedis(_ status: Int32) {
     guard let redis else { return finished = status }
     redis.stop { [unowned self] in finished = status }
   }

@@ -48,7 +48,7 @@ extension NodeSupervisor {
     }
   }
 
-  private func take(_ fresh: ConfigurationFile) {
+  func take(_ fresh: ConfigurationFile) {
     guard !isStopping else { return endReload(.refused("the node is ending")) }
     let changes = SettingsChange.between(file.bundle, fresh.bundle)
     if changes.isEmpty { return endReload(.unchanged) }
@@ -100,6 +100,8 @@ extension NodeSupervisor {
   private func adopt() {
     guard let (fresh, changes) = underWay.map({ ($0.file, $0.changes) }) else { return }
     file = fresh
+    watchFiles()
+    startAdminIfNeeded()
     if let level = Logger.Level(rawValue: file.configuration.log.level.rawValue) { logger.logLevel = level }
     let (live, waiting) = (changes.filter { $0.effect == .live }, changes.filter { $0.effect == .newWorkers })
     if !live.isEmpty { logger.info("reload: in force now: \(live.map(\.key).joined(separator: ", "))") }

@@ -36,6 +36,10 @@ public final class NodeSupervisor {
   let manager: ServiceManager
   /// Nil: the settings name another one.
   private(set) var redis: PrivateRedis?
+  /// Fetches by HTTP; nil as long as the settings want nothing fetched.
+  var admin: AdminProcess?
+  /// Looks whether files change that the settings name.
+  private(set) var watch: FileWatch?
   var machine: SupervisorMachine
   var actions: [SupervisorMachine.Action] = []
   var workers: [Int: WorkerProcess] = [:]
@@ -123,11 +127,15 @@ public final class NodeSupervisor {
     let controlSocket = try ControlSocket(path: file.configuration.controlSocket, loop: loop, service: service)
     defer { controlSocket.remove() }
     manager.watch(loop)
+    watch = FileWatch(loop: loop) { [unowned self] in watchedFilesChanged() }
+    watchFiles()
     redis?.start()
+    startAdminIfNeeded()
     machine.start(System.monotonicNow, into: &actions)
     carryOut()
     while finished == nil { try loop.runOnce(until: nil) }
     signals.stop()
+    watch?.stop()
     links.remove()
     logger.info("stopped")
     return finished ?? ExitStatus.failure
@@ -175,6 +183,7 @@ public final class NodeSupervisor {
 
   private func reap() {
     redis?.reap()
+    admin?.reap()
     for worker in workers.values.sorted(by: { $0.slot < $1.slot }) {
       guard let end = worker.reap() else { continue }
       workers[worker.slot] = nil

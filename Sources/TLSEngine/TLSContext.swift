@@ -44,6 +44,8 @@ public struct TLSSettings: Sendable {
   public var cipherList: String?
   /// Cipher suites of TLS 1.3 in OpenSSL's notation; nil: OpenSSL's choice.
   public var cipherSuites: String?
+  /// How it is found out that the peer's certificate was revoked.
+  public var revocation = RevocationSettings()
 
   /// Whether connections go on without their SSL object where they can, as ``TLSSession`` says.
   public var detaches = true
@@ -68,12 +70,30 @@ public final class TLSContext {
   public let verification: PeerVerification
   /// Whether its connections go on without their SSL object where they can.
   public let detaches: Bool
+  /// The name of the profile.
+  public let profile: String
+  /// The lists of revoked certificates that peers are looked up in.
+  public let lists: [RevocationList]
+  /// Whether the status of peers' certificates is asked for.
+  public let ocsp: RevocationSettings.OCSP
+  /// Certificates of ours for which responses are wanted.
+  public internal(set) var stapled: [StapledCertificate] = []
+  let depth: RevocationSettings.Depth
+  let issuers: IssuerTable
   let pointer: OpaquePointer
-  private var named: [String: TLSContext] = [:]
+  private(set) var named: [String: TLSContext] = [:]
 
-  /// A context ready for use; the error names what can't be used and why.
-  public init(_ role: Role, _ settings: TLSSettings) throws(TLSError) {
+  /// A context ready for use; the error names what can't be used and why. What has to be kept of peers' certificates goes to
+  /// `issuers`, which contexts may share.
+  public init(_ role: Role, _ settings: TLSSettings, issuers: IssuerTable = IssuerTable()) throws(TLSError) {
     self.role = role
+    profile = settings.profile
+    self.issuers = issuers
+    depth = settings.revocation.depth
+    ocsp = settings.revocation.ocsp
+    var lists: [RevocationList] = []
+    for file in settings.revocation.lists { lists += try issuers.lists(of: file) }
+    self.lists = lists
     verification = settings.verification ?? (role == .client ? .required : .off)
     let (oldest, newest) = (settings.minimumVersion.rawValue, settings.maximumVersion.rawValue)
     guard let pointer = copenssl_context(role == .server, oldest, newest) else { throw .configuration("TLS context") }
@@ -83,6 +103,10 @@ public final class TLSContext {
     copenssl_set_verify(pointer, verification.rawValue)
     try useIdentity(settings)
     try useAuthorities(settings)
+    try useLists(settings.revocation)
+    if role == .server { try useStapling(settings.revocation.stapling) }
+    // RFC 6066 §8: whoever verifies asks, so that a revoked server's own word is heard.
+    if role == .client, verification != .off { _ = copenssl_want_staple(pointer) }
     try useCiphers(settings)
     if role == .server { try useProfile(settings.profile) }
   }

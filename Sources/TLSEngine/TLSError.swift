@@ -16,6 +16,12 @@ public struct TLSError: Error, Hashable, Sendable {
     case noCertificate
     /// The peer's certificate is good but belongs to somebody else (RFC 5922 §7.3).
     case identity
+    /// The peer's certificate, or one above it, was revoked (RFC 5280 §6.3).
+    case revoked
+    /// A list of revoked certificates is too old, or not valid yet, to say that the peer's certificate is good.
+    case crlExpired
+    /// Whether the peer's certificate is revoked can't be found out, and its profile wants to know (RFC 6960).
+    case ocspUnavailable
     /// The peer refused us by an alert (RFC 8446 §6.2).
     case alert
     /// The peer left.

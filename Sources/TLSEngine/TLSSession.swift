@@ -1,5 +1,6 @@
 import COpenSSL
 import CTLSRecords
+import Glibc
 import Structures
 
 /// How far a handshake came.
@@ -46,6 +47,10 @@ public final class TLSSession {
   private var isUsable = true
   /// Whether the handshake is finished.
   public private(set) var isEstablished = false
+  /// The response that the server sent along with its certificate (RFC 6066 §8); empty when it sent none.
+  public private(set) var staple: [UInt8] = []
+  /// Who issued the certificate that the peer proved; nil without one, and before the handshake is done.
+  public private(set) var peerChain: PeerChain?
 
   /// A session on a connected socket. A client's `peerName` is the domain, host or address literal that it means to
   /// reach: it is sent as server name (RFC 6066 §3) unless it is a literal, and, with verification on, the peer's
@@ -85,6 +90,8 @@ public final class TLSSession {
         return .failed(refusal)
       }
       isEstablished = true
+      peerChain = usedContext(of: connection).flatMap { PeerChain(connection, context: $0) }
+      if !isServer { staple = readStaple(connection) }
       detach(connection)
       return .done
     case copenssl_want_read: return .wantRead
@@ -166,6 +173,19 @@ public final class TLSSession {
       peer: copenssl_peer_certificate(connection).map { PeerCertificate(reading: $0) })
   }
 
+  private func readStaple(_ connection: OpaquePointer) -> [UInt8] {
+    var octets: UnsafePointer<UInt8>?
+    let length = copenssl_staple(connection, &octets)
+    return Array(UnsafeBufferPointer(start: octets, count: length))
+  }
+
+  /// The context that the client's server name chose, or the one that the session began with.
+  private func usedContext(of connection: OpaquePointer) -> TLSContext? {
+    let used = copenssl_connection_context(connection)
+    guard let context, used != context.pointer else { return context }
+    return context.named.values.first { $0.pointer == used } ?? context
+  }
+
   /// RFC 5922 §7.3: a server that isn't authenticated for the domain is left at once.
   private func checkIdentity(_ connection: OpaquePointer) -> TLSError? {
     guard let context, context.role == .client, context.verification != .off, let name else { return nil }
@@ -214,7 +234,12 @@ public final class TLSSession {
     switch result.status {
     case copenssl_closed, copenssl_cut: return TLSError(.closed, "connection closed by peer")
     case copenssl_system: return TLSError(.system, String(cString: copenssl_system_text(result.error)))
-    default: return .take(verification: connection.flatMap { copenssl_verify_error($0) }.map { String(cString: $0) })
+    default:
+      guard let connection else { return .take() }
+      return TLSError.take(verification: copenssl_verify_error(connection).map { String(cString: $0) })
+        .specified(
+          byVerification: copenssl_verify_code(connection), lists: usedContext(of: connection)?.lists ?? [],
+          now: Int64(time(nil)))
     }
   }
 }

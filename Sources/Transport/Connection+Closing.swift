@@ -7,7 +7,7 @@ extension Connection {
   /// Reads and takes no more, sends what waits, then closes.
   func finish(_ reason: CloseReason) {
     switch state {
-    case .connecting, .handshaking: end(reason)
+    case .connecting, .handshaking, .judged: end(reason)
     case .open:
       state = .flushing(reason)
       layer.pool.give(&input)
@@ -65,7 +65,7 @@ extension Connection {
 
   private func report(_ last: State, _ reason: CloseReason) {
     switch last {
-    case .handshaking:
+    case .handshaking, .judged:
       let failure: HandshakeFailure =
         switch reason {
         case .tls(let error): .tls(error)
@@ -85,8 +85,8 @@ extension Connection {
     switch (last, reason) {
     case (.connecting, .system(let code)): .connectFailed(code)
     case (.connecting, .deadline): .connectTimeout
-    case (.handshaking, .tls(let error)): .handshakeFailed(error)
-    case (.handshaking, .deadline): .handshakeFailed(nil)
+    case (.handshaking, .tls(let error)), (.judged, .tls(let error)): .handshakeFailed(error)
+    case (.handshaking, .deadline), (.judged, .deadline): .handshakeFailed(nil)
     default: .closed(reason)
     }
   }

@@ -55,15 +55,39 @@ extension Connection {
     layer.noteHandshakeWork(System.monotonicNow - start)
     switch step {
     case .done:
-      deadlines.endStage()
       wantsWrite = false
-      layer.endHandshake(self)
-      open(tls: session.facts)
+      judge(session)
     case .wantRead, .wantWrite:
       wantsWrite = step == .wantWrite
       updateInterest()
     case .failed(let error): fail(error)
     }
+  }
+
+  /// Lets peers without a certificate in, others as soon as theirs is found good. The time for the handshake runs until then.
+  private func judge(_ session: TLSSession) {
+    guard let peerChain, let authority = layer.peerAuthority else { return admit() }
+    switch authority.judge(peerChain, staple: session.staple, of: flow) {
+    case .admitted: admit()
+    case .refused(let error): settle(refusal: error)
+    case .open:
+      state = .judged
+      updateInterest()
+    }
+  }
+
+  /// It is known whether the peer may come in.
+  func settle(refusal: TLSError?) {
+    guard let refusal else { return admit() }
+    session?.shutdown()
+    state = .handshaking
+    fail(refusal)
+  }
+
+  private func admit() {
+    deadlines.endStage()
+    layer.endHandshake(self)
+    open(tls: session?.facts)
   }
 
   private func fail(_ error: TLSError) {

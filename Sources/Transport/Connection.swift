@@ -6,14 +6,16 @@ import TLSEngine
 /// One TCP or TLS connection, accepted or opened; owned by the ``TransportLayer`` until its end.
 ///
 ///     connecting ─► handshaking ─► open ─► flushing ─► draining ─► closed
-///         └──────────────┴───────────┴─────────┴─────────────────────┘
+///         │              │ └► judged ┘│         │                     │
+///         └──────────────┴─────┴──────┴─────────┴─────────────────────┘
 ///
-/// Connecting is for those that we open, handshaking for TLS. Flushing sends what waits; draining lets the peer close, so
+/// Connecting is for those that we open, handshaking for TLS, judged for peers whose certificate has yet to be found good. Flushing sends what waits; draining lets the peer close, so
 /// that what it still sends doesn't reset the connection and take our last message with it.
 final class Connection: EventHandler, DeadlineOwner, PacedReader {
   enum State: Hashable {
     case connecting
     case handshaking
+    case judged
     case open
     /// The reason lies elsewhere: it is larger than all else of a state, and this one is rare.
     indirect case flushing(CloseReason)
@@ -97,6 +99,9 @@ final class Connection: EventHandler, DeadlineOwner, PacedReader {
   /// Names it among the connections of this process.
   var id: UInt64 { if case .stream(let name) = flow.id { name.connection } else { 0 } }
 
+  /// Who issued the certificate that the peer proved; nil for nearly all.
+  var peerChain: PeerChain? { session?.peerChain }
+
   /// Whether it is one that the peer opened.
   var isAccepted: Bool { opened == nil }
 
@@ -106,7 +111,7 @@ final class Connection: EventHandler, DeadlineOwner, PacedReader {
   /// Whether messages can be queued; also after the peer's last octet, for the rest of the turn.
   var takesMessages: Bool {
     switch state {
-    case .connecting, .handshaking, .open: true
+    case .connecting, .handshaking, .judged, .open: true
     case .flushing, .draining, .closed: false
     }
   }
@@ -117,6 +122,9 @@ final class Connection: EventHandler, DeadlineOwner, PacedReader {
     switch state {
     case .connecting: finishConnecting()
     case .handshaking: stepHandshake()
+    case .judged:
+      if events.isDisjoint(with: [.hangup, .error]) { break }
+      end(Socket.pendingError(number).map { .system($0.code) } ?? .peerClosed)
     case .open: readyWhileOpen(events)
     case .flushing(let reason):
       if events.isDisjoint(with: [.hangup, .error]) { flush() } else { end(reason) }
@@ -176,6 +184,7 @@ final class Connection: EventHandler, DeadlineOwner, PacedReader {
       if wantsWrite || output.count > 0 { interest.insert(.writable) }
     case .flushing: interest = .writable
     case .draining: interest = .readable
+    case .judged: interest = []
     case .closed: return
     }
     layer.loop.modify(number, interest)

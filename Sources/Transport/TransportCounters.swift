@@ -22,6 +22,8 @@ public struct TransportCounters: Sendable {
   public internal(set) var deadlines = [UInt64](repeating: 0, count: TransportDeadline.allCases.count)
   /// Failed handshakes by ``TLSError/Kind``; those that took too long stand among the deadlines.
   public internal(set) var handshakeFailures = [UInt64](repeating: 0, count: TLSError.Kind.allCases.count)
+  /// Usable connections ended because the peer's certificate was revoked meanwhile.
+  public internal(set) var endedRevoked: UInt64 = 0
   /// Connections refused because there were too many.
   public internal(set) var refusedConnections: UInt64 = 0
   /// Connections refused because their address had too many, or too many handshakes.

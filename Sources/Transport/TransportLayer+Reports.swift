@@ -7,7 +7,7 @@ public struct ConnectionReport: Sendable {
   public let flow: Flow
   /// Whether the peer opened it.
   public let isAccepted: Bool
-  /// What it is doing: `connecting`, `handshake`, `open` or `closing`.
+  /// What it is doing: `connecting`, `handshake` (also while its certificate is looked up), `open` or `closing`.
   public let state: StaticString
   /// What was written to it isn't acknowledged.
   public let isSuspect: Bool
@@ -27,7 +27,7 @@ extension TransportLayer {
     let state: StaticString =
       switch connection.state {
       case .connecting: "connecting"
-      case .handshaking: "handshake"
+      case .handshaking, .judged: "handshake"
       case .open: "open"
       case .flushing, .draining, .closed: "closing"
       }

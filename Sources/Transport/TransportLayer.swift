@@ -19,6 +19,8 @@ public final class TransportLayer {
   public internal(set) var counters = TransportCounters()
   /// Who hears of it; kept alive until ``closeAll()``.
   public var delegate: (any TransportDelegate)?
+  /// Who says whether peers with a certificate may come in; nil: all that TLS lets in may.
+  public weak var peerAuthority: (any PeerAuthority)?
 
   let loop: EventLoop
   let lineBreak: [UInt8] = [0x0D, 0x0A]

@@ -49,6 +49,8 @@ struct ConnectionLog {
     switch reason {
     case .peerClosed, .ordered, .shutdown:
       log.debug("connection closed", metadata: ["peer": "\(flow.remote)", "reason": "\(text(reason))"])
+    case .tls(let error) where error.kind == .revoked:
+      log.warning("connection ended: \(error.text)", metadata: ["peer": "\(flow.remote)", "local": "\(flow.local)"])
     case .system, .tls, .deadline, .framing:
       guard log.logLevel <= .info, allowance.take(now) else { return }
       log.info("connection closed", metadata: ["peer": "\(flow.remote)", "reason": "\(text(reason))"])

@@ -45,6 +45,7 @@ extension TLSSettings {
     maximumVersion = TLSProtocolVersion(profile.maximumVersion)
     cipherList = profile.cipherList
     cipherSuites = profile.ciphersuites
+    revocation = RevocationSettings(profile.revocation)
   }
 
   /// A client profile.
@@ -56,8 +57,29 @@ extension TLSSettings {
     privateKey = profile.privateKeyPEM
     authorities = profile.caListPEM
     verification = profile.verifyCertificate ? .required : .off
+    revocation = RevocationSettings(profile.revocation)
     minimumVersion = TLSProtocolVersion(profile.minimumVersion)
     maximumVersion = TLSProtocolVersion(profile.maximumVersion)
+  }
+}
+
+extension RevocationSettings {
+  /// What a profile says of revoked certificates.
+  init(_ profile: RevocationProfile) {
+    self.init()
+    lists = profile.lists.map { File(name: $0.path, octets: $0.octets) }
+    depth = profile.depth == .leaf ? .leaf : .chain
+    toleratesExpiredLists = profile.expiry == .warn
+    ocsp.mode =
+      switch profile.ocsp {
+      case .off: .off
+      case .soft: .soft
+      case .hard: .hard
+      }
+    ocsp.responder = profile.responder
+    ocsp.limit = profile.ocspTime
+    ocsp.recheck = profile.recheck
+    stapling = profile.stapling
   }
 }
 

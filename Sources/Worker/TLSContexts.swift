@@ -10,11 +10,11 @@ struct TLSContexts {
   let client: [String: TLSContext]
 
   /// Makes the contexts.
-  init(_ configuration: NodeConfiguration) throws(StartError) {
+  init(_ configuration: NodeConfiguration, issuers: IssuerTable = IssuerTable()) throws(StartError) {
     let detaches = configuration.detach == .auto && DetachTrial.failure == nil
     var server: [String: TLSContext] = [:]
     for (name, profile) in configuration.tlsServer {
-      server[name] = try Self.context(.server, TLSSettings(profile, name: name, detaches: detaches), name)
+      server[name] = try Self.context(.server, TLSSettings(profile, name: name, detaches: detaches), issuers)
     }
     for (name, profile) in configuration.tlsServer {
       guard let context = server[name] else { continue }
@@ -24,19 +24,19 @@ struct TLSContexts {
     }
     var client: [String: TLSContext] = [:]
     for (name, profile) in configuration.tlsClient {
-      client[name] = try Self.context(.client, TLSSettings(profile, name: name, detaches: detaches), name)
+      client[name] = try Self.context(.client, TLSSettings(profile, name: name, detaches: detaches), issuers)
     }
     self.server = server
     self.client = client
   }
 
   private static func context(
-    _ role: TLSContext.Role, _ settings: TLSSettings, _ name: String
+    _ role: TLSContext.Role, _ settings: TLSSettings, _ issuers: IssuerTable
   ) throws(StartError) -> TLSContext {
     do {
-      return try TLSContext(role, settings)
+      return try TLSContext(role, settings, issuers: issuers)
     } catch {
-      throw StartError(description: "tls profile \(name): \(error)")
+      throw StartError(description: "tls profile \(settings.profile): \(error)")
     }
   }
 }

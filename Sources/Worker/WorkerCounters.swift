@@ -3,6 +3,7 @@ import Configuration
 import Reactor
 import SIPServer
 import Structures
+import TLSEngine
 import Transport
 
 /// Writes what a worker counts into its page, about every 100 ms while it works, so that whoever reads it disturbs nobody.
@@ -18,6 +19,7 @@ final class WorkerCounters: DeadlineOwner {
     let links: LinkCounters
     let peers: Int
     let orphaned: UInt64
+    let revocation: RevocationDesk.Figures
   }
 
   /// Between two writings.
@@ -69,7 +71,7 @@ final class WorkerCounters: DeadlineOwner {
 
   /// Where each number of the table comes from.
   static func sources() -> [(name: String, value: (Readings) -> UInt64)] {
-    coreSources() + transportSources() + linkSources() + loopSources()
+    coreSources() + transportSources() + revocationSources() + linkSources() + loopSources()
   }
 
   private static func coreSources() -> [(name: String, value: (Readings) -> UInt64)] {
@@ -114,6 +116,18 @@ final class WorkerCounters: DeadlineOwner {
       ("net.keepalives", { $0.io.keepAlives }), ("net.overloads", { $0.io.overloads }),
       ("udp.dropped", { $0.io.datagramsDropped }), ("udp.refused", { $0.io.datagramsRefused }),
       ("stun.answered", { $0.io.stunAnswered }), ("stun.ignored", { $0.io.stunIgnored }),
+    ]
+  }
+
+  private static func revocationSources() -> [(name: String, value: (Readings) -> UInt64)] {
+    [
+      ("revocation.refused", { $0.io.handshakeFailures[Int(TLSError.Kind.revoked.rawValue)] }),
+      ("revocation.crl_expired", { $0.io.handshakeFailures[Int(TLSError.Kind.crlExpired.rawValue)] }),
+      ("revocation.ended", { $0.io.endedRevoked }),
+      ("revocation.next_update", { UInt64(max(0, $0.revocation.nextUpdate)) }),
+      ("revocation.ocsp_unavailable", { $0.io.handshakeFailures[Int(TLSError.Kind.ocspUnavailable.rawValue)] }),
+      ("revocation.ocsp_asked", { $0.revocation.asked }), ("revocation.ocsp_failed", { $0.revocation.failed }),
+      ("revocation.stapled", { UInt64($0.revocation.stapled) }),
     ]
   }
 

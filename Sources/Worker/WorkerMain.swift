@@ -46,7 +46,7 @@ private func serve(_ configuration: NodeConfiguration, _ arguments: WorkerArgume
     try node.startLinks(listener: Descriptor(owning: arguments.link), limit: .milliseconds(500))
     try node.awaitLocation(limit: .milliseconds(500))
   }
-  try addListeners(node.transport, configuration, arguments.listeners, log)
+  try addListeners(node, configuration, arguments.listeners, log)
   let control = try ControlChannel(descriptor: arguments.control, loop: loop) { order in node.obey(order) }
   node.control = control
   control.send(.ready)
@@ -56,15 +56,18 @@ private func serve(_ configuration: NodeConfiguration, _ arguments: WorkerArgume
 }
 
 private func addListeners(
-  _ transport: TransportLayer, _ configuration: NodeConfiguration, _ descriptors: [Int32], _ log: Logger
+  _ node: WorkerNode, _ configuration: NodeConfiguration, _ descriptors: [Int32], _ log: Logger
 ) throws {
   guard descriptors.count == configuration.listen.count else {
     throw StartError(description: "\(descriptors.count) sockets for \(configuration.listen.count) listeners")
   }
-  let contexts = try TLSContexts(configuration)
+  let transport = node.transport
+  let contexts = try TLSContexts(configuration, issuers: node.revocation.issuers)
+  node.revocation.adopt(contexts)
   if configuration.detach == .auto, !configuration.tlsServer.isEmpty, let failure = DetachTrial.failure {
     log.warning("TLS connections stay on OpenSSL's objects, which costs memory: the trial failed: \(failure)")
   }
+  try node.awaitStaples(limit: .seconds(1))
   for (name, context) in contexts.client { transport.setClientContext(context, profile: name) }
   for (index, listener) in configuration.listen.enumerated() {
     let descriptor = Descriptor(owning: descriptors[index])

@@ -19,7 +19,7 @@ extension WorkerNode {
       counted: core.statistics, held: core.holdings(countingFlows: false), io: transport.counters, loop: loop.counters,
       bindings: location.bindingCount, location: location.health, links: links?.counters ?? LinkCounters(),
       peers: links?.peerCount ?? 0,
-      orphaned: foreign.dropped)
+      orphaned: foreign.dropped, revocation: revocation.figures)
   }
 
   /// Sends a page of an answer to the supervisor. One that the channel doesn't take is missed there after some seconds.

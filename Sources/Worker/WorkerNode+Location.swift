@@ -45,6 +45,12 @@ extension WorkerNode {
     }
   }
 
+  /// Waits until what certificates demand to be sent along with them is there, but no longer than `limit`.
+  func awaitStaples(limit: Duration) throws {
+    let end = System.monotonicNow + limit
+    while revocation.lacksStaples, System.monotonicNow < end { try loop.runOnce(until: end) }
+  }
+
   /// Ends the worker once what was answered for is written, or can't be in time.
   func stop() {
     location.flush()

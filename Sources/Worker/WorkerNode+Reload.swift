@@ -26,7 +26,7 @@ extension WorkerNode {
       prepared = PreparedConfiguration(
         version: version, configuration: configuration,
         server: ServerSettings(configuration, interfaces: core.settings.interfaces).keeping(core.settings),
-        users: Users(configuration), contexts: try TLSContexts(configuration))
+        users: Users(configuration), contexts: try TLSContexts(configuration, issuers: revocation.issuers))
       control?.send(.prepared(version: version))
     } catch {
       control?.send(.refused(version: version, reason: error.description))
@@ -46,6 +46,7 @@ extension WorkerNode {
         transport.setServerContext(context, listener: UInt16(index))
       }
     }
+    revocation.adopt(prepared.contexts)
     setLogLevel(Logger.Level(rawValue: prepared.configuration.log.level.rawValue) ?? .info)
     log.info("serves by new settings", metadata: ["version": "\(version)"])
   }

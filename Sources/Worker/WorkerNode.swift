@@ -22,6 +22,8 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
   /// The channel to the supervisor, for what is to be told to it; none in tests.
   weak var control: ControlChannel?
   let location: any LocationService
+  /// Looks after peers' certificates that are revoked, and after our own.
+  let revocation: RevocationDesk
   /// The TLS server profile of each listener.
   let listenerProfiles: [String]
   /// A new configuration that the supervisor has not decided on.
@@ -77,7 +79,11 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
         node: node, slot: arguments.slot, epoch: arguments.epoch, generation: arguments.generation),
       settings: TransportSettings(configuration),
       node: pages.map { NodeCounts(pages: $0, slot: Int(arguments.slot), hashing: hashing) })
+    revocation = RevocationDesk(
+      transport: transport, admin: configuration.stateDirectory + "/" + AdminChannel.socketName, slot: arguments.slot,
+      loop: loop, log: log)
     transport.delegate = self
+    transport.peerAuthority = revocation
     timer = loop.addDeadline(self)
     loop.addHook(.decide) { [unowned self] in self.decide() }
     desk = ControlDesk(node: self, nodeName: configuration.node) { [unowned self] id, answer in
@@ -120,6 +126,7 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
   func setLogLevel(_ level: Logger.Level) {
     log.logLevel = level
     connectionLog.setLevel(level)
+    revocation.setLevel(level)
   }
 
   /// Closes everything; the loop has ended.

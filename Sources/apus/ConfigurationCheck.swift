@@ -63,6 +63,9 @@ struct ConfigurationCheck {
       }
     settings.cipherList = profile.cipherList
     settings.cipherSuites = profile.ciphersuites
+    settings.revocation.lists = profile.revocation.lists.map { .init(name: $0.path, octets: $0.octets) }
+    settings.revocation.ocsp.responder = profile.revocation.responder
+    settings.revocation.stapling = profile.revocation.stapling
     guard isUsable(.server, settings, key, file), let leaf = PeerCertificate(pem: profile.certificatePEM) else {
       return
     }
@@ -84,6 +87,7 @@ struct ConfigurationCheck {
     settings.privateKey = profile.privateKeyPEM
     settings.authorities = profile.caListPEM
     settings.verification = profile.verifyCertificate ? .required : .off
+    settings.revocation.lists = profile.revocation.lists.map { .init(name: $0.path, octets: $0.octets) }
     guard isUsable(.client, settings, key, file), let chain = profile.certificatePEM,
       let leaf = PeerCertificate(pem: chain)
     else { return }

@@ -40,10 +40,14 @@ enum LayerTable {
       ["Structures", "Configuration", "Reactor", "CLinux", "Log", "Logging", "Yams", "Glibc"],
       "configuration, sockets, workers' lifetime"),
     row(
+      "Admin", ["Structures", "Configuration", "Reactor", "CLinux", "Log", "Logging", "Glibc"],
+      "the process that fetches by HTTP"),
+    row(
       "apus",
       ["Supervisor", "Configuration", "TLSEngine", "Structures", "ArgumentParser", "Yams", "Foundation"],
       "the command line"),
     row("apus-worker", ["Worker"], "a worker process"),
+    row("apus-admin", ["Admin"], "the admin process"),
     row("CAllocationCount", [], "counts heap allocations, for `benchmarks/micro`"),
     row(
       "micro",

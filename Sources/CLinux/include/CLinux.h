@@ -132,6 +132,17 @@ const uint8_t *clinux_batch_octets(const struct clinux_batch *batch, int index);
 ptrdiff_t clinux_batch_length(const struct clinux_batch *batch, int index);
 void clinux_batch_sender(const struct clinux_batch *batch, int index, struct clinux_address *sender);
 
+// ---- host names
+
+// A name that is being looked up in the background, as the host does it (getaddrinfo).
+struct clinux_lookup;
+// NULL: it can't be begun.
+struct clinux_lookup *clinux_lookup_start(const char *host);
+// 1: found, the first address with port 0; 0: not yet; -1: there is none, or it can't be found out.
+int clinux_lookup_poll(struct clinux_lookup *lookup, struct clinux_address *address);
+// Ends and frees it; false: it can't be ended now, call again later.
+bool clinux_lookup_end(struct clinux_lookup *lookup);
+
 // ---- Unix sockets
 
 static const int clinux_stream = 1;

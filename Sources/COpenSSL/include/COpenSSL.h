@@ -192,4 +192,6 @@ bool copenssl_equal(const void *left, const void *right, size_t length);
 void copenssl_wipe(void *octets, size_t length);
 int copenssl_random(void *octets, size_t length);
 
+#include "Revocation.h"
+
 #endif

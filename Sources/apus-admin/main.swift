@@ -1,0 +1,3 @@
+import Admin
+
+runAdmin(Array(CommandLine.arguments.dropFirst()))
