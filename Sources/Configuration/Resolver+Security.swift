@@ -17,6 +17,7 @@ extension Resolver {
         minimumVersion: minimum, maximumVersion: maximum,
         cipherList: reader.text(path + ["cipher_list"]), ciphersuites: reader.text(path + ["ciphersuites"]),
         serverNames: reader.texts(path + ["server_name"]))
+      profile.sessionTickets = reader.boolean(path + ["session_tickets"])
       profile.revocation = resolveRevocation(path, verifies: profile.verifyClient != .off)
       profile.revocation.stapling = resolveStapling(path)
       for server in profile.serverNames {

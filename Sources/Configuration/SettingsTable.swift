@@ -185,6 +185,10 @@ public enum SettingsTable {
       example: "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384",
       "The cipher suites of TLS 1.3, in the words of openssl-ciphers(1)."),
     Setting(
+      "tls.server.*.session_tickets", .boolean, default: .written("yes"), reload: .live,
+      "Whether clients get session tickets (RFC 5077, RFC 8446 §4.6.1), by which they come back at less cost, at any "
+        + "worker and after a restart. Their keys change every twelve hours."),
+    Setting(
       "tls.server.*.server_name", .list(.domain), default: .written("[]"), reload: .live, example: "[sip.example.test]",
       "The names by which clients select this profile (server name indication), on any TLS listener."),
     Setting(

@@ -41,6 +41,8 @@ public struct TLSServerProfile: Sendable, Equatable {
   public var ciphersuites: String?
   /// Names sent by clients (RFC 6066 §3) that select this profile on any TLS listener, in small letters.
   public var serverNames: [String]
+  /// Whether clients get session tickets, by which they go on with a session after they come again.
+  public var sessionTickets = true
   /// What is done about revoked certificates.
   public var revocation = RevocationProfile()
 

@@ -80,12 +80,15 @@ public final class TLSContext {
   public internal(set) var stapled: [StapledCertificate] = []
   let depth: RevocationSettings.Depth
   let issuers: IssuerTable
+  private let ticketKeys: TicketKeyRing?
   let pointer: OpaquePointer
   private(set) var named: [String: TLSContext] = [:]
 
   /// A context ready for use; the error names what can't be used and why. What has to be kept of peers' certificates goes to
-  /// `issuers`, which contexts may share.
-  public init(_ role: Role, _ settings: TLSSettings, issuers: IssuerTable = IssuerTable()) throws(TLSError) {
+  /// `issuers`, which contexts may share. A server's session tickets are sealed with `tickets`; nil: it gives out none.
+  public init(
+    _ role: Role, _ settings: TLSSettings, issuers: IssuerTable = IssuerTable(), tickets: TicketKeyRing? = nil
+  ) throws(TLSError) {
     self.role = role
     profile = settings.profile
     self.issuers = issuers
@@ -99,6 +102,7 @@ public final class TLSContext {
     guard let pointer = copenssl_context(role == .server, oldest, newest) else { throw .configuration("TLS context") }
     self.pointer = pointer
     detaches = settings.detaches
+    ticketKeys = tickets
     tlsrecords_prepare(pointer)
     copenssl_set_verify(pointer, verification.rawValue)
     try useIdentity(settings)
@@ -108,10 +112,18 @@ public final class TLSContext {
     // RFC 6066 §8: whoever verifies asks, so that a revoked server's own word is heard.
     if role == .client, verification != .off { _ = copenssl_want_staple(pointer) }
     try useCiphers(settings)
-    if role == .server { try useProfile(settings.profile) }
+    if role == .server { try useTickets(settings) }
   }
 
   deinit { copenssl_context_free(pointer) }
+
+  /// Forgets what ``setContext(_:forServerName:)`` told this context and those that it knows: contexts that know each other
+  /// live for ever. To be called when connections begin with others from now on.
+  public func retire() {
+    let known = named.values
+    named = [:]
+    for context in known { context.retire() }
+  }
 
   /// Serves clients that name `serverName` (RFC 6066 §3; letters compared without case) from `context`, all others from this one.
   public func setContext(_ context: TLSContext, forServerName serverName: String) {
@@ -151,10 +163,15 @@ public final class TLSContext {
     }
   }
 
-  private func useProfile(_ profile: String) throws(TLSError) {
+  /// A session is continued under its own profile only, and only while that asks for the same proof of the peer.
+  private func useTickets(_ settings: TLSSettings) throws(TLSError) {
+    var facts = Array(settings.profile.utf8) + [0, UInt8(truncatingIfNeeded: verification.rawValue)]
+    facts += settings.authorities ?? []
     var identity: [UInt8] = []
-    CryptographicHash(.sha256).append(hashOf: Array(profile.utf8).span, to: &identity)
+    CryptographicHash(.sha256).append(hashOf: facts.span, to: &identity)
     // At most 32 octets, which is what SHA-256 has.
     if copenssl_set_session_identity(pointer, identity, identity.count) != 1 { throw .configuration("profile") }
+    guard let ticketKeys else { return copenssl_forbid_tickets(pointer) }
+    if copenssl_use_tickets(pointer, ticketKeys.pointer) != 1 { throw .configuration("ticket keys") }
   }
 }

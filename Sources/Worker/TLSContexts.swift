@@ -10,11 +10,14 @@ struct TLSContexts {
   let client: [String: TLSContext]
 
   /// Makes the contexts.
-  init(_ configuration: NodeConfiguration, issuers: IssuerTable = IssuerTable()) throws(StartError) {
+  init(_ configuration: NodeConfiguration, issuers: IssuerTable = IssuerTable(), tickets: TicketKeyRing? = nil)
+    throws(StartError)
+  {
     let detaches = configuration.detach == .auto && DetachTrial.failure == nil
     var server: [String: TLSContext] = [:]
     for (name, profile) in configuration.tlsServer {
-      server[name] = try Self.context(.server, TLSSettings(profile, name: name, detaches: detaches), issuers)
+      server[name] = try Self.context(
+        .server, TLSSettings(profile, name: name, detaches: detaches), issuers, profile.sessionTickets ? tickets : nil)
     }
     for (name, profile) in configuration.tlsServer {
       guard let context = server[name] else { continue }
@@ -30,11 +33,14 @@ struct TLSContexts {
     self.client = client
   }
 
+  /// To be called when others have taken their place.
+  func retire() { for context in server.values { context.retire() } }
+
   private static func context(
-    _ role: TLSContext.Role, _ settings: TLSSettings, _ issuers: IssuerTable
+    _ role: TLSContext.Role, _ settings: TLSSettings, _ issuers: IssuerTable, _ tickets: TicketKeyRing? = nil
   ) throws(StartError) -> TLSContext {
     do {
-      return try TLSContext(role, settings, issuers: issuers)
+      return try TLSContext(role, settings, issuers: issuers, tickets: tickets)
     } catch {
       throw StartError(description: "tls profile \(settings.profile): \(error)")
     }

@@ -62,7 +62,8 @@ private func addListeners(
     throw StartError(description: "\(descriptors.count) sockets for \(configuration.listen.count) listeners")
   }
   let transport = node.transport
-  let contexts = try TLSContexts(configuration, issuers: node.revocation.issuers)
+  let contexts = try TLSContexts(configuration, issuers: node.revocation.issuers, tickets: node.tickets)
+  node.contexts = contexts
   node.revocation.adopt(contexts)
   if configuration.detach == .auto, !configuration.tlsServer.isEmpty, let failure = DetachTrial.failure {
     log.warning("TLS connections stay on OpenSSL's objects, which costs memory: the trial failed: \(failure)")

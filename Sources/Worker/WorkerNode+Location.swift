@@ -4,6 +4,7 @@ import Reactor
 import RedisLocation
 import SIPServer
 import Structures
+import TLSEngine
 
 /// Where this worker's registrations are kept, and how it ends without losing any.
 extension WorkerNode {
@@ -13,7 +14,7 @@ extension WorkerNode {
   /// Redis, where the worker was told of one; else its own memory.
   static func makeLocation(
     _ configuration: NodeConfiguration, _ arguments: WorkerArguments, core: ServerCore, hashing: any Hashing,
-    loop: EventLoop, log: Logger
+    tickets: TicketKeyRing, loop: EventLoop, log: Logger
   ) throws -> any LocationService {
     guard let redis = RedisSettings(configuration, arguments: arguments) else {
       return InMemoryLocationService(unixSeconds: core.unixSeconds, maximum: configuration.limits.bindings)
@@ -30,6 +31,13 @@ extension WorkerNode {
         log.warning("location degraded: Redis can't be used", metadata: ["reason": "\(reason)"])
       case .recovered(let seconds, let queued):
         log.notice("location recovered", metadata: ["after": "\(seconds) s", "queued": "\(queued)"])
+      }
+    }
+    location.foundSalt = { [unowned tickets] epoch, salt in
+      do {
+        try tickets.add(epoch: epoch, salt: salt)
+      } catch {
+        log.warning("session tickets are good at this worker alone: \(error)")
       }
     }
     try location.start()

@@ -20,13 +20,15 @@ struct PreparedConfiguration {
 extension WorkerNode {
   /// Makes aside what serving by the configuration in this memory takes, and tells the supervisor whether that is possible.
   func prepare(_ version: UInt64, _ memory: borrowing Descriptor) {
+    prepared?.contexts.retire()
     prepared = nil
     do throws(StartError) {
       let configuration = try ConfigurationMemory.read(memory)
       prepared = PreparedConfiguration(
         version: version, configuration: configuration,
         server: ServerSettings(configuration, interfaces: core.settings.interfaces).keeping(core.settings),
-        users: Users(configuration), contexts: try TLSContexts(configuration, issuers: revocation.issuers))
+        users: Users(configuration),
+        contexts: try TLSContexts(configuration, issuers: revocation.issuers, tickets: tickets))
       control?.send(.prepared(version: version))
     } catch {
       control?.send(.refused(version: version, reason: error.description))
@@ -46,6 +48,8 @@ extension WorkerNode {
         transport.setServerContext(context, listener: UInt16(index))
       }
     }
+    contexts?.retire()
+    contexts = prepared.contexts
     revocation.adopt(prepared.contexts)
     setLogLevel(Logger.Level(rawValue: prepared.configuration.log.level.rawValue) ?? .info)
     log.info("serves by new settings", metadata: ["version": "\(version)"])
@@ -53,7 +57,9 @@ extension WorkerNode {
 
   /// Forgets what was prepared under this number.
   func abort(_ version: UInt64) {
-    if prepared?.version == version { prepared = nil }
+    guard let prepared, prepared.version == version else { return }
+    prepared.contexts.retire()
+    self.prepared = nil
   }
 }
 

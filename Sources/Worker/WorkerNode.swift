@@ -24,6 +24,10 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
   let location: any LocationService
   /// Looks after peers' certificates that are revoked, and after our own.
   let revocation: RevocationDesk
+  /// What this worker's session tickets are sealed with.
+  let tickets: TicketKeyRing
+  /// The contexts that connections begin with.
+  var contexts: TLSContexts?
   /// The TLS server profile of each listener.
   let listenerProfiles: [String]
   /// A new configuration that the supervisor has not decided on.
@@ -68,9 +72,11 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
         node: node, slot: arguments.slot, generation: arguments.generation,
         transaction: SlotHandle(index: 0, generation: 0)),
       hashing: hashing, users: Users(configuration), start: loop.now, unixSeconds: unixSeconds)
+    tickets = try TicketKeyRing(secret: configuration.clusterSecret)
     location =
       try other
-      ?? Self.makeLocation(configuration, arguments, core: core, hashing: hashing, loop: loop, log: log)
+      ?? Self.makeLocation(
+        configuration, arguments, core: core, hashing: hashing, tickets: tickets, loop: loop, log: log)
     connectionLog = ConnectionLog(log, start: loop.now)
     let pages = try Self.pages(arguments)
     transport = TransportLayer(

@@ -42,8 +42,10 @@ final class Wire {
 struct Setting {
   let authority: CertificateAuthority
   let pair: CertificatePair
+  let tickets: TicketKeyRing
 
   init() throws {
+    tickets = try TicketKeyRing(secret: [1, 2, 3])
     authority = try CertificateAuthority(name: "Test authority", days: 2)
     pair = try authority.makeServerCertificate(names: ["example.test", "127.0.0.1"], days: 1)
   }
@@ -58,7 +60,7 @@ struct Setting {
     settings.authorities = authority.pair.certificate
     settings.verification = verification
     change(&settings)
-    return try TLSContext(.server, settings)
+    return try TLSContext(.server, settings, tickets: tickets)
   }
 
   func client(_ change: (inout TLSSettings) -> Void = { _ in }) throws -> TLSContext {

@@ -193,5 +193,6 @@ void copenssl_wipe(void *octets, size_t length);
 int copenssl_random(void *octets, size_t length);
 
 #include "Revocation.h"
+#include "Tickets.h"
 
 #endif

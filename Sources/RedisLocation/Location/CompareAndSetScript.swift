@@ -31,6 +31,8 @@ struct RedisNames {
   let nonces: [UInt8]
   /// The era of the data set.
   let era: [UInt8]
+  /// `t:`, the epoch of ticket keys in decimal.
+  let salts: [UInt8]
   /// The lease of a worker.
   let lease: [UInt8]
   /// The channel of changes.
@@ -44,6 +46,7 @@ struct RedisNames {
     users = name("u:")
     nonces = name("n:")
     era = name("era")
+    salts = name("t:")
     lease = name("node:\(String(node, radix: 16)):\(slot)")
     changes = name("changes")
   }

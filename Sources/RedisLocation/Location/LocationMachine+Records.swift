@@ -139,6 +139,7 @@ extension LocationMachine {
     defer { era = found }
     guard let era, era != found else { return }
     mistrustedUntil = now.instant + Self.refilling
+    salts.doubt()
     for position in owned.positions {
       owned.updateStanding(at: position) {
         ($0.isDirty, $0.isLost, $0.version, $0.subscription) = (true, true, 0, 0)

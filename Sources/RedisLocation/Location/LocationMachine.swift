@@ -32,6 +32,7 @@ final class LocationMachine {
     case claim(query: UInt64?)
     case user(query: UInt64)
     case era
+    case salt(epoch: UInt64)
     case nothing
   }
 
@@ -65,6 +66,8 @@ final class LocationMachine {
   var era: UInt64?
   /// Until when the data set may lack what other workers hold.
   var mistrustedUntil: Instant
+  /// What ticket keys are made of.
+  var salts = Salts()
   private let random: () -> UInt64
   private var lastVersion: UInt64
 
@@ -109,7 +112,7 @@ final class LocationMachine {
     guard !isConnected else { return }
     isConnected = true
     heartbeatAt = now.instant + settings.heartbeat
-    beat(&orders)
+    beat(at: now, &orders)
     rewriteRecent(at: now)
     resumeStalled(at: now, orders: &orders)
     flush(at: now, orders: &orders)
@@ -136,6 +139,7 @@ final class LocationMachine {
     case .work(let handle):
       if let work = works[handle] { replied(work, reply, at: now, orders: &orders) }
     case .era: readEra(reply, at: now, orders: &orders)
+    case .salt(let epoch): readSalt(epoch, reply, &orders)
     case .claim(let query): claimed(query, reply, &orders)
     case .user(let query): foundUser(query, reply, &orders)
     case .nothing: break
@@ -169,7 +173,7 @@ final class LocationMachine {
     if heartbeatAt <= now.instant {
       heartbeatAt = now.instant + settings.heartbeat
       if isConnected {
-        beat(&orders)
+        beat(at: now, &orders)
         resumeStalled(at: now, orders: &orders)
       } else if degradedSince == nil {
         degradedSince = now.unixSeconds
@@ -189,9 +193,10 @@ final class LocationMachine {
     return next
   }
 
-  private func beat(_ orders: inout LocationOrders) {
+  private func beat(at now: Moment, _ orders: inout LocationOrders) {
     send(.lease, for: .nothing, &orders)
     send(.readEra, for: .era, &orders)
+    askForSalts(at: now, &orders)
   }
 
   // MARK: Commands and works

@@ -17,6 +17,10 @@ struct LocationOrders {
     case beginEra(UInt64)
     /// The era of the data set.
     case readEra
+    /// Gives an epoch of ticket keys its salt, if it has none.
+    case beginSalt(epoch: UInt64, salt: [UInt8], seconds: Int)
+    /// The salt of an epoch of ticket keys.
+    case readSalt(epoch: UInt64)
     /// Says that this worker lives.
     case lease
   }
@@ -27,13 +31,16 @@ struct LocationOrders {
   var answers: [LocationAnswer] = []
   /// Questions to the other workers.
   var inquiries: [(question: UInt64, aor: [UInt8])] = []
+  /// Salts of ticket keys that became known.
+  var salts: [(epoch: UInt64, salt: [UInt8])] = []
 
-  var isEmpty: Bool { commands.isEmpty && answers.isEmpty && inquiries.isEmpty }
+  var isEmpty: Bool { commands.isEmpty && answers.isEmpty && inquiries.isEmpty && salts.isEmpty }
 
   mutating func removeAll() {
     commands.clear()
     answers.clear()
     inquiries.clear()
+    salts.clear()
   }
 }
 

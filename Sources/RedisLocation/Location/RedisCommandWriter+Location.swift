@@ -6,6 +6,7 @@ extension RedisCommandWriter {
     _ command: LocationOrders.Command, _ names: RedisNames, script: [UInt8]?, lease: [UInt8]
   ) {
     let (bindings, users, nonces, era, leaseName) = (names.bindings, names.users, names.nonces, names.era, names.lease)
+    let salts = names.salts
     switch command {
     case .read(let aor):
       begin(2)
@@ -34,6 +35,20 @@ extension RedisCommandWriter {
       begin(2)
       argument("GET")
       argument(era.span)
+    case .beginSalt(let epoch, let salt, let seconds):
+      let number = Array(String(epoch).utf8)
+      begin(6)
+      argument("SET")
+      argument(salts.span, number.span)
+      argument(salt.span)
+      argument("NX")
+      argument("EX")
+      argument(decimal: Int64(seconds))
+    case .readSalt(let epoch):
+      let number = Array(String(epoch).utf8)
+      begin(2)
+      argument("GET")
+      argument(salts.span, number.span)
     case .lease:
       begin(5)
       argument("SET")

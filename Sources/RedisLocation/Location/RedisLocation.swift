@@ -66,6 +66,8 @@ public final class RedisLocation: LocationService {
   private static let scriptToken = UInt64.max
   /// The other workers.
   public weak var peers: (any LocationPeers)?
+  /// Told the salt of an epoch of ticket keys (``TicketKeyRing``) when it becomes known.
+  public var foundSalt: ((UInt64, [UInt8]) -> Void)?
 
   /// A location that keeps the record of `owned`. It does nothing before ``start()``.
   public init(
@@ -182,6 +184,7 @@ public final class RedisLocation: LocationService {
         if client.send(octets.span, token: token) != .accepted { refused.append(token) }
       }
       waiting += carried.answers
+      for (epoch, salt) in carried.salts { foundSalt?(epoch, salt) }
       for (question, aor) in carried.inquiries {
         let count = peers?.whereIs(aor.span, question: question) ?? 0
         machine.asked(question, count, at: now, orders: &orders)

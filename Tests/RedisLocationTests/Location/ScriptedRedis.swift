@@ -27,6 +27,8 @@ final class ScriptedRedis {
   func forget(_ aor: [UInt8]) { values[aor] = nil }
 
   /// Stores octets.
+  var salts: [UInt64: [UInt8]] = [:]
+
   func plant(_ aor: [UInt8], _ octets: [UInt8]) { values[aor] = octets }
 
   func targets(_ aor: [UInt8]) -> [String] {
@@ -51,6 +53,10 @@ final class ScriptedRedis {
     case .beginEra(let name):
       if era == nil { era = name }
       return .done
+    case .beginSalt(let epoch, let salt, _):
+      if salts[epoch] == nil { salts[epoch] = salt }
+      return .done
+    case .readSalt(let epoch): return .value(salts[epoch])
     case .readEra:
       guard let era else { return .value(nil) }
       var octets: [UInt8] = []

@@ -193,7 +193,8 @@ final class Station {
       }
       // What a connection begins with and repeats is answered at once: its order doesn't matter, and all orders would be many more.
       switch command {
-      case .lease, .readEra, .beginEra: machine.replied(token, redis.execute(command), at: now, orders: &orders)
+      case .lease, .readEra, .beginEra, .beginSalt, .readSalt:
+        machine.replied(token, redis.execute(command), at: now, orders: &orders)
       default: sent.append((token, command))
       }
     }
