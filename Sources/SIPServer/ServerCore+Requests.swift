@@ -176,6 +176,7 @@ extension ServerCore {
       }
       return true
     }
+    if isProvenByCertificate(&inquiry, claim, from.uri, isRegister: isRegister) { return true }
     guard settings.authenticationRequired else { return true }
     return authenticate(&inquiry, claim, from.uri, isRegister, now, &actions)
   }
