@@ -29,6 +29,8 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
   private var counters: WorkerCounters?
   /// Answers administrators.
   var desk: ControlDesk?
+  /// Knows what the certificates of peers prove.
+  private(set) var certificates: CertificateDesk?
   private var connectionLog: ConnectionLog
   private var timer: DeadlineID?
   var actions = ServerActions()
@@ -78,6 +80,7 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
       settings: TransportSettings(configuration),
       node: pages.map { NodeCounts(pages: $0, slot: Int(arguments.slot), hashing: hashing) })
     transport.delegate = self
+    certificates = CertificateDesk(node: self, configuration)
     timer = loop.addDeadline(self)
     loop.addHook(.decide) { [unowned self] in self.decide() }
     desk = ControlDesk(node: self, nodeName: configuration.node) { [unowned self] id, answer in
@@ -160,6 +163,7 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
       while let tag = failedTags.popLast() { failed(tag) }
       decideLinks()
     }
+    certificates?.turn()
     counters?.turn()
     stopWhenWritten()
     guard let timer else { return }
@@ -277,6 +281,7 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
   }
 
   func transport(opened flow: Flow, facts: ConnectionFacts) {
+    certificates?.opened(flow, facts.tls?.peer)
     connectionLog.opened(flow, facts)
   }
 
