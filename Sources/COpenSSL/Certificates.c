@@ -81,11 +81,22 @@ int copenssl_common_name(X509 *certificate, char *buffer, int size) {
   return length;
 }
 
-int64_t copenssl_not_after(X509 *certificate) {
+int copenssl_fingerprint(X509 *certificate, uint8_t output[32]) {
+  unsigned int length = 0;
+  if (X509_digest(certificate, EVP_sha256(), output, &length) == 1 && length == 32) return 1;
+  ERR_clear_error();
+  return 0;
+}
+
+static int64_t seconds(const ASN1_TIME *moment) {
   struct tm time;
-  if (!ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &time)) return 0;
+  if (!ASN1_TIME_to_tm(moment, &time)) return 0;
   return (int64_t)timegm(&time);
 }
+
+int64_t copenssl_not_before(X509 *certificate) { return seconds(X509_get0_notBefore(certificate)); }
+
+int64_t copenssl_not_after(X509 *certificate) { return seconds(X509_get0_notAfter(certificate)); }
 
 int copenssl_serial(X509 *certificate, char *buffer, int size) {
   BIO *output = BIO_new(BIO_s_mem());

@@ -10,12 +10,12 @@ enum FlowCoding {
     output.append(bigEndian: flow.connection, 8)
   }
 
-  /// All facts: transport (1), listener (2), 1 if verified (1), our address and the peer's; then the name of the connection, or for UDP the node (4).
+  /// All facts: transport (1), listener (2), proofs (1: bit 0 verified, bit 1 trusted by that), our address and the peer's; then the name of the connection, or for UDP the node (4).
   /// An address is family (1: 4 or 6), port (2) and 4 or 16 octets.
   static func append(_ flow: Flow, to output: inout OutputSpan<UInt8>) {
     output.append(flow.transport.rawValue)
     output.append(bigEndian: UInt64(flow.listener), 2)
-    output.append(flow.isVerified ? 1 : 0)
+    output.append((flow.isVerified ? 1 : 0) | (flow.isTrusted ? 2 : 0))
     append(flow.local, to: &output)
     append(flow.remote, to: &output)
     switch flow.id {

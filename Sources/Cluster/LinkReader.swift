@@ -109,7 +109,7 @@ struct PartReader {
 
   mutating func flow(_ packet: Span<UInt8>) -> Flow? {
     guard let transport = number(packet, 1).flatMap({ TransportProtocol(rawValue: UInt8($0)) }),
-      let listener = number(packet, 2), let verified = number(packet, 1), let local = address(packet),
+      let listener = number(packet, 2), let proofs = number(packet, 1), let local = address(packet),
       let remote = address(packet)
     else { return nil }
     let id: FlowID
@@ -121,7 +121,8 @@ struct PartReader {
       id = .stream(name)
     }
     return Flow(
-      id: id, transport: transport, listener: UInt16(listener), local: local, remote: remote, isVerified: verified == 1)
+      id: id, transport: transport, listener: UInt16(listener), local: local, remote: remote,
+      isVerified: proofs & 1 != 0, isTrusted: proofs & 2 != 0)
   }
 
   private mutating func address(_ packet: Span<UInt8>) -> SocketAddress? {

@@ -75,7 +75,7 @@ struct Resolver {
       registrar: resolveRegistrar(domains, listen),
       keepAlive: resolveKeepAlive(),
       authentication: resolveAuthentication(domains),
-      identity: resolveIdentity(),
+      identity: resolveIdentity(domains, server),
       proxy: resolveProxy(),
       limits: resolveLimits(),
       timeouts: resolveTimeouts(),

@@ -169,6 +169,8 @@ extension NodeConfiguration {
     public var isShownToUsers: Bool
     /// Names of further header fields, in small letters, that those who aren't trusted can't send through us.
     public var stripped: [String]
+    /// What certificates prove; all that match count.
+    public var certificates: [CertificateRule] = []
   }
 
   /// Timers and limits of forwarding.

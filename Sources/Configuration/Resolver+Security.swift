@@ -56,7 +56,9 @@ extension Resolver {
   }
 
   /// Whom the node believes; nobody's network is everybody's.
-  mutating func resolveIdentity() -> NodeConfiguration.Identity {
+  mutating func resolveIdentity(
+    _ domains: [NodeConfiguration.Domain], _ profiles: [String: TLSServerProfile]
+  ) -> NodeConfiguration.Identity {
     let path = ["identity", "trusted"]
     let trusted = reader.texts(path).compactMap { IPNetwork($0) }
     for network in trusted where network.prefix == 0 {
@@ -65,7 +67,8 @@ extension Resolver {
     }
     return NodeConfiguration.Identity(
       trusted: trusted, isAsserted: reader.boolean(["identity", "assert"]),
-      isShownToUsers: reader.boolean(["identity", "to_users"]), stripped: reader.texts(["identity", "strip"]))
+      isShownToUsers: reader.boolean(["identity", "to_users"]), stripped: reader.texts(["identity", "strip"]),
+      certificates: resolveCertificates(domains, asksClients: profiles.values.contains { $0.verifyClient != .off }))
   }
 
   private mutating func resolveVersions(_ path: [String]) -> (minimum: TLSVersion, maximum: TLSVersion) {

@@ -137,6 +137,10 @@ public enum TextRule: Sendable, Equatable {
   case uri
   /// A number from 0 to 1 with at most three digits behind the point.
   case preference
+  /// `uri:`, `dns:`, `cn:` or `sha256:` and a name or pattern, as a ``CertificateRule/Match``.
+  case certificateMatch
+  /// `user`, `domain`, `trusted`, or a SIP URI.
+  case certificateProof
   /// The address of a Redis server, as a ``RedisURL``.
   case redisURL
   /// Any text but an empty one.

@@ -373,6 +373,27 @@ public enum SettingsTable {
       "identity.strip", .list(.headerField), default: .written("[]"), reload: .live, example: "[X-Account]",
       "Header fields removed from what those send who aren't trusted, beside P-Asserted-Identity, P-Asserted-Service, "
         + "Remote-Party-ID and all that begin with X-Apus-."),
+    Setting(
+      "identity.certificates", .items(short: "match"), reload: .live,
+      example: "[\"uri:sip:*@example.test\", { match: \"dns:gateway.example.test\", proves: trusted }]",
+      "Whom TLS certificates prove: a list of maps with the settings below, or of texts for match alone. Who is proved "
+        + "so needs no digest. Only certificates count that were verified, so clients must be asked for one "
+        + "(verify_client), and the authorities in ca_list decide what may stand in them. All entries that match count. "
+        + "A request that claims to be from somebody else is challenged as ever: digest and certificate add up, and "
+        + "where the certificate proves what a request claims, credentials in it are not looked at."),
+    Setting(
+      "identity.certificates[].match", .text(.certificateMatch), default: .required, reload: .live,
+      example: "\"uri:sip:*@example.test\"",
+      "Which certificates. uri: and dns: mean the names in subjectAltName, cn: the last common name of the subject, "
+        + "sha256: the fingerprint of the whole certificate in hexadecimal. `*` stands for one character or more, in the name of a "
+        + "host within one label. A SIP URI that has more than scheme, user and host matches nothing, and neither does a "
+        + "name that has a star itself."),
+    Setting(
+      "identity.certificates[].proves", .text(.certificateProof), default: .written("user"), reload: .live,
+      "Whom they prove. user: the user whom the name that matched names, by a SIP URI or, in a common name, as "
+        + "user@domain. domain: every user of the domain that the name names. sip:alice@example.test: this user. "
+        + "sip:example.test: every user of this domain, for REGISTER too. trusted: a peer as in identity.trusted, which "
+        + "is challenged for REGISTER. Users and domains that are not of this node are nobody."),
   ]
 
   private static let reaching: [Setting] = [

@@ -44,6 +44,12 @@ extension TextRule {
     case .preference:
       guard Self.readPreference(text) != nil else { throw refusal(of: text) }
       return text
+    case .certificateMatch:
+      guard CertificateRule.Match(text) != nil else { throw refusal(of: text) }
+      return text
+    case .certificateProof:
+      guard ["user", "domain", "trusted"].contains(text) || SIPAddress(text) != nil else { throw refusal(of: text) }
+      return text
     case .redisURL:
       _ = try RedisURL(text)
       return text
@@ -68,6 +74,8 @@ extension TextRule {
     case .quotable: "a text without quotes and backslashes"
     case .uri: "a SIP or SIPS URI"
     case .preference: "a number from 0 to 1 with at most three digits behind the point"
+    case .certificateMatch: "what a certificate can be known by"
+    case .certificateProof: "what a certificate can prove"
     case .redisURL: "the address of a Redis server"
     case .any: "a text"
     }
@@ -82,6 +90,10 @@ extension TextRule {
       case .algorithm: "give MD5, SHA-256 or SHA-512-256"
       case .tlsVersion: "give TLSv1.2 or TLSv1.3"
       case .uri: "write sip:user@host, with :port and ;transport=tcp where they are needed"
+      case .certificateMatch:
+        "write uri:sip:*@example.test, dns:gateway.example.test, cn:NAME or sha256:HEX; * may stand twice, in hosts "
+          + "within a label"
+      case .certificateProof: "write user, domain, trusted, sip:user@domain or sip:domain"
       default: "give \(noun)"
       }
     return ValueProblem(problem: "'\(text)' is not \(noun)", remedy: remedy)

@@ -177,6 +177,7 @@ extension ServerCore {
       }
       return true
     }
+    if isProvenByCertificate(&inquiry, claim, from.uri, isRegister: isRegister) { return true }
     guard settings.authenticationRequired else { return true }
     return authenticate(&inquiry, claim, from.uri, isRegister, now, &actions)
   }

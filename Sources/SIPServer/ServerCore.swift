@@ -36,6 +36,8 @@ public final class ServerCore {
   var suspects: Set<FlowID> = []
   /// Connections of peers that we trust over which something came.
   var trustedConnections: Set<StreamFlow> = []
+  /// For whom the peers of this worker's connections speak by their certificates; most have none.
+  var provenPeers: [StreamFlow: ProvenPeer] = [:]
   /// The transactions of REGISTER requests by what they have in common with their copies (RFC 3261 §8.2.2.2); no more than there are
   /// server transactions.
   var registersUnderWay: [UInt64: SlotHandle] = [:]
@@ -183,6 +185,7 @@ public final class ServerCore {
     }
     orphanRegistrations(over: .stream(flow))
     trustedConnections.remove(flow)
+    provenPeers[flow] = nil
     authenticator.flowClosed(.stream(flow))
     if transactions.serverCount > 0 || !parking.isEmpty { closedConnections.insert(flow) }
     suspects.remove(.stream(flow))

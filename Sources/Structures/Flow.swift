@@ -80,11 +80,13 @@ public struct Flow: Hashable, Sendable {
   public let remote: SocketAddress
   /// Whether TLS proved the peer's certificate.
   public let isVerified: Bool
+  /// Whether that certificate makes it a peer of our trust domain (RFC 3324 §2.3).
+  public let isTrusted: Bool
 
   /// A flow from its facts.
   public init(
     id: FlowID, transport: TransportProtocol, listener: UInt16, local: SocketAddress, remote: SocketAddress,
-    isVerified: Bool
+    isVerified: Bool, isTrusted: Bool = false
   ) {
     self.id = id
     self.transport = transport
@@ -92,5 +94,6 @@ public struct Flow: Hashable, Sendable {
     self.local = local
     self.remote = remote
     self.isVerified = isVerified
+    self.isTrusted = isTrusted
   }
 }

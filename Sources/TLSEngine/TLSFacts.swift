@@ -26,16 +26,36 @@ public struct PeerCertificate: Hashable, Sendable {
   public let issuer: String
   /// The serial number in hexadecimal.
   public let serial: String
+  /// From when on it holds, in seconds since 1970; 0 when that can't be read.
+  public let notBefore: Int64
   /// When it expires, in seconds since 1970; 0 when that can't be read.
   public let notAfter: Int64
+  /// The SHA-256 of the whole certificate: 32 octets; none when it can't be computed.
+  public let fingerprint: [UInt8]
   /// Whom it names.
   public let names: CertificateNames
+
+  /// A certificate from what was read of it.
+  public init(
+    subject: String, issuer: String, serial: String, notBefore: Int64, notAfter: Int64, fingerprint: [UInt8],
+    names: CertificateNames
+  ) {
+    self.subject = subject
+    self.issuer = issuer
+    self.serial = serial
+    self.notBefore = notBefore
+    self.notAfter = notAfter
+    self.fingerprint = fingerprint
+    self.names = names
+  }
 
   init(reading certificate: OpaquePointer) {
     subject = Self.text(of: certificate, copenssl_subject)
     issuer = Self.text(of: certificate, copenssl_issuer)
     serial = Self.text(of: certificate, copenssl_serial)
+    notBefore = copenssl_not_before(certificate)
     notAfter = copenssl_not_after(certificate)
+    fingerprint = Self.fingerprint(of: certificate)
     names = CertificateNames(reading: certificate)
   }
 
@@ -47,6 +67,11 @@ public struct PeerCertificate: Hashable, Sendable {
     }
     defer { copenssl_certificate_free(certificate) }
     self.init(reading: certificate)
+  }
+
+  private static func fingerprint(of certificate: OpaquePointer) -> [UInt8] {
+    var octets = [UInt8](repeating: 0, count: 32)
+    return copenssl_fingerprint(certificate, &octets) == 1 ? octets : []
   }
 
   /// Text of at most 1,024 bytes: names are as long as their makers like.

@@ -114,4 +114,10 @@ extension Flow {
     Flow(
       id: id, transport: transport, listener: listener, local: local, remote: remote, isVerified: isVerified)
   }
+
+  func with(isTrusted: Bool) -> Flow {
+    Flow(
+      id: id, transport: transport, listener: listener, local: local, remote: remote, isVerified: isVerified,
+      isTrusted: isTrusted)
+  }
 }

@@ -21,6 +21,15 @@ extension TransportLayer {
   /// The ids of all connections, in no order. Looks at all of them.
   public var connectionIDs: [UInt64] { Array(connections.keys) }
 
+  /// The ids of all connections whose peer's certificate was proved, in no order. Looks at all of them.
+  public var verifiedConnections: [UInt64] { connections.values.filter { $0.flow.isVerified }.map(\.id) }
+
+  /// Says whether the peer of a connection belongs to our trust domain by its certificate; what comes over it says so from now on.
+  public func setTrusted(_ isTrusted: Bool, connection id: UInt64) {
+    guard let connection = connections[id], connection.flow.isVerified else { return }
+    connection.flow = connection.flow.with(isTrusted: isTrusted)
+  }
+
   /// What is known of a connection; nil when there is none with this id.
   public func report(of id: UInt64) -> ConnectionReport? {
     guard let connection = connections[id] else { return nil }

@@ -34,6 +34,7 @@ extension ServerSettings {
     algorithms = AlgorithmList(configuration.authentication.algorithms.map(\.hash))
     nonceLifetime = configuration.authentication.nonceLifetime
     identity.trusted = configuration.identity.trusted
+    identity.trustsCertificates = configuration.identity.certificates.contains { $0.proof == .trusted }
     identity.isAsserted = configuration.identity.isAsserted
     identity.isShownToUsers = configuration.identity.isShownToUsers
     identity.strip(configuration.identity.stripped.map { Array($0.utf8) })

@@ -41,6 +41,7 @@ extension WorkerNode {
     self.prepared = nil
     core.adopt(prepared.server, users: prepared.users)
     transport.adopt(TransportSettings(prepared.configuration).keeping(transport.settings))
+    certificates?.adopt(prepared.configuration)
     for (name, context) in prepared.contexts.client { transport.setClientContext(context, profile: name) }
     for (index, profile) in listenerProfiles.enumerated() {
       // A profile that went away serves on where a listener has it until this worker ends.

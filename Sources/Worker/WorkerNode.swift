@@ -35,6 +35,8 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
   private var counters: WorkerCounters?
   /// Answers administrators.
   var desk: ControlDesk?
+  /// Knows what the certificates of peers prove.
+  private(set) var certificates: CertificateDesk?
   private var connectionLog: ConnectionLog
   private var timer: DeadlineID?
   var actions = ServerActions()
@@ -90,6 +92,7 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
       loop: loop, log: log)
     transport.delegate = self
     transport.peerAuthority = revocation
+    certificates = CertificateDesk(node: self, configuration)
     timer = loop.addDeadline(self)
     loop.addHook(.decide) { [unowned self] in self.decide() }
     desk = ControlDesk(node: self, nodeName: configuration.node) { [unowned self] id, answer in
@@ -173,6 +176,7 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
       while let tag = failedTags.popLast() { failed(tag) }
       decideLinks()
     }
+    certificates?.turn()
     counters?.turn()
     stopWhenWritten()
     guard let timer else { return }
@@ -290,6 +294,7 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
   }
 
   func transport(opened flow: Flow, facts: ConnectionFacts) {
+    certificates?.opened(flow, facts.tls?.peer)
     connectionLog.opened(flow, facts)
   }
 

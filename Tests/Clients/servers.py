@@ -208,6 +208,8 @@ class Apus(Server):
             "registrar": f"{{ max_contacts: {MAX_CONTACTS} }}",
             "timeouts": f"{{ first_message: {PATIENCE}s, message: {PATIENCE}s, send: {PATIENCE}s }}",
             "authentication": "{ required: true, users: users.yaml, algorithms: [MD5] }",
+            "tls": "{ server: { default: { certificate: server.pem, private_key: server.key, ca_list: ca.pem } }, "
+                   "client: { default: { ca_list: ca.pem } } }",
             **self.sections,
         }
         (self.folder / "apus.yaml").write_text(f"""\
@@ -220,9 +222,6 @@ listen:
   - {{ address: "tls:[::1]:{self.ports['tls']}", advertise: "[::1]" }}
   - {{ address: "udp:[::1]:{self.ports['udp']}", advertise: "[::1]" }}
 state_directory: state
-tls:
-  server: {{ default: {{ certificate: server.pem, private_key: server.key, ca_list: ca.pem }} }}
-  client: {{ default: {{ ca_list: ca.pem }} }}
 """ + "".join(f"{name}: {value}\n" for name, value in sections.items()))
         checked([apus, "check", "--config", self.folder / "apus.yaml"])
 

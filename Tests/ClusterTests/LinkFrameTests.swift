@@ -9,10 +9,12 @@ struct LinkFrameTests {
   static let peer = SocketAddress(IPAddress(v4: 0xC000_0207), port: 40_001)
   static let local = SocketAddress(IPAddress(v6: 0x2001_0DB8_0000_0000, 5), port: 5061)
 
-  static func flow(_ transport: TransportProtocol, isVerified: Bool = false) -> Flow {
+  static func flow(_ transport: TransportProtocol, isVerified: Bool = false, isTrusted: Bool = false) -> Flow {
     let id: FlowID =
       transport == .udp ? .datagram(DatagramFlow(node: 9, listener: 2, remote: peer)) : .stream(stream)
-    return Flow(id: id, transport: transport, listener: 2, local: local, remote: peer, isVerified: isVerified)
+    return Flow(
+      id: id, transport: transport, listener: 2, local: local, remote: peer, isVerified: isVerified,
+      isTrusted: isTrusted)
   }
 
   /// One of each kind.
@@ -20,6 +22,7 @@ struct LinkFrameTests {
     .hello(LinkIdentity(node: 1, epoch: 0x0102_0304_0506_0708, slot: 2, generation: 65_535)),
     .sendOnFlow(stream, tag: .max, generation: 4), .sendOnFlow(stream, tag: 0, generation: 0),
     .messageFromFlow(flow(.udp)), .messageFromFlow(flow(.tcp)), .messageFromFlow(flow(.tls, isVerified: true)),
+    .messageFromFlow(flow(.tls, isVerified: true, isTrusted: true)),
     .notMine(stream, tag: 7, generation: 1), .failed(tag: 8, generation: 2), .closed(stream), .suspect(stream),
     .recovered(stream), .trusted(stream), .whoHas(question: 1 << 40, generation: 3, flow(.udp)),
     .whoHas(question: 1, generation: 3, flow(.tls)), .has(question: 5, generation: 6, true),

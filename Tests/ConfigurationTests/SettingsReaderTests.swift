@@ -214,11 +214,14 @@ struct SettingsTableTests {
       "cluster": ["link": "10.0.0.1:5070"], "admin": ["http": "127.0.0.1:9060", "control_socket": "control.sock"],
       "routes": [], "tls": ["server": ["default": ["certificate": "server.pem", "private_key": "server.key"]]],
       "registrar": ["contacts": [["address": "sip:1@example.test", "contact": "sip:192.0.2.7"]]],
+      "identity": ["certificates": [["match": "cn:x"]]],
     ]
     let resolved = resolve(full, files: pemFiles)
     #expect(resolved.errors.isEmpty)
     #expect(
-      Set(SettingsTable.all.map(\.key)).subtracting(resolved.consulted) == ["domains", "listen", "registrar.contacts"])
+      Set(SettingsTable.all.map(\.key)).subtracting(resolved.consulted) == [
+        "domains", "listen", "registrar.contacts", "identity.certificates",
+      ])
     for setting in SettingsTable.all {
       guard case .written(let text) = setting.standard, !text.hasPrefix("[") else { continue }
       #expect(throws: Never.self, "\(setting.key)") { try setting.type.read(text) }

@@ -126,7 +126,10 @@ int copenssl_issuer(X509 *certificate, char *buffer, int size);
 // The last common name of the subject in UTF-8; returns its length, -1 when there is none.
 int copenssl_common_name(X509 *certificate, char *buffer, int size);
 // Seconds since 1970; 0 when it can't be read.
+int64_t copenssl_not_before(X509 *certificate);
 int64_t copenssl_not_after(X509 *certificate);
+// The SHA-256 of the whole certificate.
+int copenssl_fingerprint(X509 *certificate, uint8_t output[32]);
 // Writes the serial number in hexadecimal, colonless; returns its length.
 int copenssl_serial(X509 *certificate, char *buffer, int size);
 // Subject alternative names; NULL when the certificate has none at all.

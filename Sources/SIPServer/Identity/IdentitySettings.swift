@@ -5,6 +5,8 @@ import Structures
 public struct IdentitySettings: Sendable {
   /// Where the peers are that belong to our trust domain (RFC 3324 §2.3).
   public var trusted: [IPNetwork] = []
+  /// Whether there are certificates that make their holders such peers (``Structures/Flow/isTrusted``).
+  public var trustsCertificates = false
   /// Whether requests of users who proved who they are get a P-Asserted-Identity (RFC 3325 §5).
   public var isAsserted = true
   /// Whether our registered users are told asserted identities when nobody asked for privacy (RFC 3325 §7).
@@ -30,6 +32,9 @@ public struct IdentitySettings: Sendable {
     }
     concerned.formUnion(stripped)
   }
+
+  /// Whether there can be no such peer.
+  var trustsNobody: Bool { trusted.isEmpty && !trustsCertificates }
 
   /// Whether an address belongs to our trust domain.
   func isTrusted(_ address: IPAddress) -> Bool {

@@ -29,7 +29,7 @@ extension ServerCore {
   }
 
   /// RFC 3323 §4.1.1.2: whether the user part says that it names nobody.
-  private func isAnonymous(_ uri: SIPURI, _ text: Span<UInt8>) -> Bool {
+  func isAnonymous(_ uri: SIPURI, _ text: Span<UInt8>) -> Bool {
     guard let user = uri.user else { return false }
     return text.extracting(user.positions).equalsIgnoringCase("anonymous")
   }
@@ -38,6 +38,7 @@ extension ServerCore {
   /// stranger, who is served as such.
   func concealedClaim(_ inquiry: Inquiry, _ from: SIPURI, _ text: Span<UInt8>) -> Claim? {
     guard isConcealed(from, text) else { return nil }
+    if let claim = certificateClaim(inquiry.flow) { return claim }
     let message = inquiry.message
     // RFC 3325 §6
     var preferred = ValueIterator(.preferredIdentity, in: message)

@@ -8,12 +8,12 @@ extension ServerCore {
 
   /// Whether a peer belongs to our trust domain. Everything that believes somebody asks here.
   func isTrusted(_ flow: Flow) -> Bool {
-    settings.identity.isTrusted(flow.remote.address)
+    flow.isTrusted || settings.identity.isTrusted(flow.remote.address)
   }
 
   /// The same of a next hop. The connection of one of them is known as such once something came over it.
   func isTrusted(_ hop: NextHop) -> Bool {
-    if settings.identity.trusted.isEmpty { return false }
+    if settings.identity.trustsNobody { return false }
     switch hop.destination {
     case .address(let address, _, _): return settings.identity.isTrusted(address.address)
     case .flow(.datagram(let flow)): return settings.identity.isTrusted(flow.remote.address)
@@ -23,7 +23,7 @@ extension ServerCore {
 
   /// Marks a message by who sent it.
   func markTrust(_ message: Message, _ flow: Flow, _ actions: inout ServerActions) {
-    guard !settings.identity.trusted.isEmpty, isTrusted(flow) else { return }
+    guard !settings.identity.trustsNobody, isTrusted(flow) else { return }
     message.isTrusted = true
     guard case .stream(let stream) = flow.id, trustedConnections.insert(stream).inserted else { return }
     if stream.slot == transactions.identity.slot { actions.trusted.append(stream) }

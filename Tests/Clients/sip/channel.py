@@ -19,8 +19,10 @@ class Closed(AssertionError):
 class Channel:
     """One socket to the server: bytes out, messages in."""
 
-    def __init__(self, server, transport="tls", host="127.0.0.1", version=None, port=None, source=None):
-        """`source`: the address to come from, of this host."""
+    def __init__(self, server, transport="tls", host="127.0.0.1", version=None, port=None, source=None,
+                 certificate=None, resuming=None):
+        """`source`: the address to come from, of this host; `certificate`: files with one and its key, to be shown when
+        asked for; `resuming`: a TLS channel whose session is continued."""
         self.transport = transport
         self.remote = (host, port or server.ports[transport])
         self.buffer = b""
@@ -32,10 +34,14 @@ class Channel:
         else:
             self.socket = socket.create_connection(self.remote, 5, (source, 0) if source else None)
             if transport == "tls":
-                context = ssl.create_default_context(cafile=str(server.ca))
+                context = resuming.context if resuming else ssl.create_default_context(cafile=str(server.ca))
                 if version:
                     context.minimum_version = context.maximum_version = version
-                self.socket = context.wrap_socket(self.socket, server_hostname="example.test")
+                if certificate:
+                    context.load_cert_chain(*map(str, certificate))
+                self.context = context
+                self.socket = context.wrap_socket(self.socket, server_hostname="example.test",
+                                                  session=resuming.socket.session if resuming else None)
         self.local = self.socket.getsockname()
         self.socket.settimeout(5)
 

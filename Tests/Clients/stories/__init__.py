@@ -2,7 +2,7 @@
 
 from . import registering, calling, forking, conformance, conformance_proxy  # noqa: F401
 from . import events, early_dialogs, octets, proxying, loops, cancelling, transactions, routes  # noqa: F401
-from . import outbound, path, gruu, flows, keepalive, identity, settings  # noqa: F401
+from . import outbound, path, gruu, flows, keepalive, identity, settings, certificates  # noqa: F401
 from . import robustness, silent, baresip, linphone, sipp, tools  # noqa: F401
 from . import revocation  # noqa: F401
 from . import mesh, crossing, supervising, administering, kills, redis_away  # noqa: F401
