@@ -23,9 +23,9 @@ struct watch {
   uint8_t tail[finished_record];  // the last octets that were written
 };
 
-static void (*key_log)(const char *line);
+static void (*key_log)(const SSL *connection, const char *line);
 
-void tlsrecords_set_key_log(void (*sink)(const char *line)) { key_log = sink; }
+void tlsrecords_set_key_log(void (*sink)(const SSL *connection, const char *line)) { key_log = sink; }
 
 static void free_watch(void *parent, void *pointer, CRYPTO_EX_DATA *data, int index, long number, void *argument) {
   (void)parent, (void)data, (void)index, (void)number, (void)argument;
@@ -75,7 +75,7 @@ static void note_secret(const SSL *connection, const char *line) {
 }
 
 static void told_secret(const SSL *connection, const char *line) {
-  if (key_log != NULL) key_log(line);
+  if (key_log != NULL) key_log(connection, line);
   note_secret(connection, line);
 }
 

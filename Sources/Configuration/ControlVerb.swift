@@ -30,7 +30,7 @@ public struct ControlVerb: Sendable, Equatable {
     case anyWorker
     /// All workers, one after the other.
     case everyWorker
-    /// The worker whose slot the parameter `id` begins with.
+    /// The worker whose slot the parameter `id` begins with; any, where none is given.
     case workerOfID
   }
 

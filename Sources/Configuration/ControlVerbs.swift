@@ -92,12 +92,21 @@ public enum ControlVerbs {
   private static let tls = [
     ControlVerb(
       "tls.list", .everyWorker,
-      columns: ["id", "state", "remote", "local", "version", "cipher", "server_name", "queued_bytes"],
-      "TLS connections"),
+      columns: [
+        "id", "state", "age", "remote", "local", "profile", "server_name", "version", "cipher", "resumed", "user",
+      ], "TLS connections",
+      details:
+        "age is in seconds. user is who registered first over the connection, else whom its certificate proves, @domain for all "
+        + "users of a domain."),
     ControlVerb(
-      "tls.info", .workerOfID, [.init(name: "id", form: .required, placeholder: "ID")],
-      columns: ["id", "state", "remote", "local", "version", "cipher", "server_name", "subject", "issuer"],
-      "one TLS connection, with its certificate", details: "ID is what tls.list shows: slot, generation and number."),
+      "tls.info", .workerOfID, [.init(name: "id", form: .optional, placeholder: "ID")],
+      columns: [
+        "id", "state", "age", "remote", "local", "role", "profile", "server_name", "version", "cipher", "resumed", "user",
+        "subject", "issuer", "proves", "fingerprint", "days_left",
+      ], "one TLS connection in full, or the TLS profiles with their certificates",
+      details:
+        "ID is what tls.list shows: slot, generation and number. With --json `values` has what rules get by the names in it. "
+        + "Without ID: the certificate that each profile shows, with SHA-256 and the whole days that it is good for."),
     ControlVerb(
       "tls.kill", .workerOfID, [.init(name: "id", form: .required, placeholder: "ID")],
       columns: ["id", "remote", "state"], "close a TLS connection",
@@ -116,7 +125,7 @@ public enum ControlVerbs {
       columns: ["name", "value", "unit", "summary"], "what the workers count, summed up",
       details: "Counters go on when a worker is replaced. Reading them disturbs no worker."),
     ControlVerb(
-      "health", .supervisor, columns: ["state", "since", "reason", "queued"], "ready or degraded, and since when"),
+      "health", .supervisor, columns: ["state", "since", "reason", "queued", "warning"], "ready or degraded, and since when"),
     ControlVerb(
       "reload", .supervisor, columns: ["state"], "read the settings file again, as HUP does",
       details: "All workers take the new settings over, or none does. The answer tells what came of it."),

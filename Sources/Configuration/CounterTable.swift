@@ -31,7 +31,8 @@ public struct Counter: Sendable, Equatable {
 /// the order may change between versions.
 public enum CounterTable {
   /// The numbers, by group.
-  public static let all = messages + users + transactions + location + streams + revocation + datagrams + links + loop
+  public static let all =
+    messages + users + transactions + location + streams + handshakes + revocation + datagrams + links + loop
 
   /// The position of a name; nil when there is none of that name.
   public static func position(of name: String) -> Int? { positions[name] }
@@ -135,6 +136,35 @@ public enum CounterTable {
     Counter(
       "revocation.ended", .counter, "connections", "connections ended because a certificate was revoked meanwhile"),
     Counter("revocation.next_update", .maximum, "unix seconds", "when the first of the CRLs expires; 0 without any"),
+  ]
+
+  /// TLS handshakes and what they agreed upon.
+  private static let handshakes: [Counter] = [
+    Counter("tls.opened_connections", .gauge, "connections", "TLS connections that are open"),
+    Counter("tls.accepted", .counter, "connections", "TLS connections that peers opened"),
+    Counter("tls.connected", .counter, "connections", "TLS connections that this node opened"),
+    Counter("tls.resumed", .counter, "connections", "of both, those that continued an earlier session"),
+    Counter("tls.verified", .counter, "connections", "of both, those whose peer's certificate was verified"),
+    Counter("tls.version_tlsv1", .counter, "connections", "TLS connections of version 1.0"),
+    Counter("tls.version_tlsv1_1", .counter, "connections", "TLS connections of version 1.1"),
+    Counter("tls.version_tlsv1_2", .counter, "connections", "TLS connections of version 1.2"),
+    Counter("tls.version_tlsv1_3", .counter, "connections", "TLS connections of version 1.3"),
+    Counter("tls.cipher_aes128_gcm", .counter, "connections", "TLS connections with AES-128-GCM"),
+    Counter("tls.cipher_aes256_gcm", .counter, "connections", "TLS connections with AES-256-GCM"),
+    Counter("tls.cipher_chacha20_poly1305", .counter, "connections", "TLS connections with ChaCha20-Poly1305"),
+    Counter("tls.cipher_other", .counter, "connections", "TLS connections with any other cipher"),
+    Counter("tls.failed_timeout", .counter, "handshakes", "TLS handshakes that were not done in time"),
+    Counter("tls.failed_not_tls", .counter, "handshakes", "of tls.handshake_failures: what came is not TLS"),
+    Counter("tls.failed_version", .counter, "handshakes", "of tls.handshake_failures: no version in common"),
+    Counter("tls.failed_cipher", .counter, "handshakes", "of tls.handshake_failures: no cipher in common"),
+    Counter("tls.failed_certificate", .counter, "handshakes", "of tls.handshake_failures: the peer's certificate is bad"),
+    Counter("tls.failed_no_certificate", .counter, "handshakes", "of tls.handshake_failures: the peer showed none"),
+    Counter("tls.failed_identity", .counter, "handshakes", "of tls.handshake_failures: it is somebody else's"),
+    Counter("tls.failed_alert", .counter, "handshakes", "of tls.handshake_failures: the peer refused by an alert"),
+    Counter("tls.failed_closed", .counter, "handshakes", "of tls.handshake_failures: the peer left"),
+    Counter("tls.failed_other", .counter, "handshakes", "of tls.handshake_failures: any other reason"),
+    Counter("tls.days_left", .maximum, "days", "days until the first certificate of the profiles expires; 0: expired"),
+    Counter("tls.key_log", .maximum, "files", "1 while the secrets of TLS connections are written to tls.key_log"),
   ]
 
   private static let datagrams: [Counter] = [

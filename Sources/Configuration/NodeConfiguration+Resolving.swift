@@ -72,6 +72,7 @@ struct Resolver {
       tlsServer: server,
       tlsClient: resolveClientProfiles(),
       detach: DetachMode(rawValue: reader.text(["tls", "detach"]) ?? "") ?? .auto,
+      keyLog: resolveKeyLog(),
       registrar: resolveRegistrar(domains, listen),
       keepAlive: resolveKeepAlive(),
       authentication: resolveAuthentication(domains),

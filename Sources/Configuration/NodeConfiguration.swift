@@ -36,6 +36,8 @@ public struct NodeConfiguration: Sendable, Equatable {
   public var tlsClient: [String: TLSClientProfile]
   /// `tls.detach`: whether established TLS connections leave their SSL object.
   public var detach: DetachMode
+  /// `tls.key_log`: the file that gets the secrets of TLS connections; nil: none.
+  public var keyLog: String?
   /// `registrar`: what the registrar grants.
   public var registrar: Registrar
   /// `keepalive`: how clients are kept within reach.

@@ -71,6 +71,17 @@ extension Resolver {
       certificates: resolveCertificates(domains, asksClients: profiles.values.contains { $0.verifyClient != .off }))
   }
 
+  /// The file for secrets, of which whoever starts the node is told.
+  mutating func resolveKeyLog() -> String? {
+    let path = ["tls", "key_log"]
+    guard let name = reader.text(path) else { return nil }
+    let file = SettingsSources.resolve(name, from: reader.file)
+    reader.note(
+      path, reader.position(path), "the secrets of all TLS connections are written to \(file)",
+      "whoever has them can read everything: take this out when the fault is found, and remove the file")
+    return file
+  }
+
   private mutating func resolveVersions(_ path: [String]) -> (minimum: TLSVersion, maximum: TLSVersion) {
     let minimum = TextRule.readVersion(reader.text(path + ["min_version"]) ?? "") ?? .v12
     let maximum = TextRule.readVersion(reader.text(path + ["max_version"]) ?? "") ?? .v13

@@ -285,6 +285,12 @@ public enum SettingsTable {
       reload: .newWorkers,
       "Whether established TLS connections leave OpenSSL's objects, which saves memory and lets them move to another "
         + "process. auto: where the cipher suite permits it. off: never."),
+    Setting(
+      "tls.key_log", .path, reload: .live, example: "secrets/keys.log",
+      "A file to which the secrets of all TLS connections are written, so that Wireshark can decrypt a recording of "
+        + "them (Preferences, Protocols, TLS, (Pre)-Master-Secret log filename). For the search of a fault only: "
+        + "whoever has the file can read everything. It stands in a directory of mode 0700 and is of mode 0600, both of the "
+        + "user as whom the workers run; anything else is refused."),
   ]
 
   private static let registration: [Setting] = [

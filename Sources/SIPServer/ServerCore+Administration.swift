@@ -45,4 +45,11 @@ extension ServerCore {
       aor: aor, operation: operation, callID: callID, cseq: 1, flow: flow, isDirect: false, path: path,
       maxContacts: settings.registrar.maxContacts, gruuSeed: hashing.randomWord(), now: now)
   }
+
+  /// Who is at the other end of a flow, as far as that is known: who registered first over it, else the first user or domain that
+  /// its certificate proves, as `user@domain` or `@domain`.
+  public func user(over flow: Flow) -> [UInt8]? { record(over: flow.id) ?? provenPeer(flow)?.names.first }
+
+  /// The users, `user@domain`, and domains, `@domain`, that the certificate at the other end of a flow proves.
+  public func namesProven(over flow: Flow) -> [[UInt8]] { provenPeer(flow)?.names ?? [] }
 }

@@ -50,6 +50,9 @@ public struct TLSSettings: Sendable {
   /// Whether connections go on without their SSL object where they can, as ``TLSSession`` says.
   public var detaches = true
 
+  /// Where the secrets of its connections are written; nil: nowhere.
+  public var keyLog: KeyLog?
+
   /// Settings with every default.
   public init() {}
 }
@@ -81,6 +84,9 @@ public final class TLSContext {
   let depth: RevocationSettings.Depth
   let issuers: IssuerTable
   private let ticketKeys: TicketKeyRing?
+  /// The certificate that we show; nil for a client without one.
+  public let certificate: PeerCertificate?
+  private let keyLog: KeyLog?
   let pointer: OpaquePointer
   private(set) var named: [String: TLSContext] = [:]
 
@@ -97,6 +103,8 @@ public final class TLSContext {
     var lists: [RevocationList] = []
     for file in settings.revocation.lists { lists += try issuers.lists(of: file) }
     self.lists = lists
+    certificate = settings.chain.flatMap { PeerCertificate(pem: $0) }
+    keyLog = settings.keyLog
     verification = settings.verification ?? (role == .client ? .required : .off)
     let (oldest, newest) = (settings.minimumVersion.rawValue, settings.maximumVersion.rawValue)
     guard let pointer = copenssl_context(role == .server, oldest, newest) else { throw .configuration("TLS context") }
@@ -113,6 +121,10 @@ public final class TLSContext {
     if role == .client, verification != .off { _ = copenssl_want_staple(pointer) }
     try useCiphers(settings)
     if role == .server { try useTickets(settings) }
+    if let keyLog {
+      tlsrecords_set_key_log(copenssl_key_log_line)
+      if copenssl_set_key_log(pointer, keyLog.descriptor) != 1 { throw .configuration("key log") }
+    }
   }
 
   deinit { copenssl_context_free(pointer) }

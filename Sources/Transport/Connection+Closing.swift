@@ -30,8 +30,7 @@ extension Connection {
     deadlines.begin(.drain, until: layer.loop.now + layer.settings.drainTime)
     arm()
     updateInterest()
-    layer.counters.closed += 1
-    layer.delegate?.transport(closed: flow, because: reason)
+    reportClosed(reason)
   }
 
   /// Reads what nobody wants any more.
@@ -75,10 +74,15 @@ extension Connection {
       layer.delegate?.transport(
         handshakeFailed: flow.local, remote: flow.remote, isServer: isAccepted, because: failure)
     case .open, .flushing:
-      layer.counters.closed += 1
-      layer.delegate?.transport(closed: flow, because: reason)
+      reportClosed(reason)
     case .connecting, .draining, .closed: break
     }
+  }
+
+  private func reportClosed(_ reason: CloseReason) {
+    layer.counters.closed += 1
+    if context != nil { layer.counters.tls.open -= 1 }
+    layer.delegate?.transport(closed: flow, because: reason)
   }
 
   private func sendFailure(_ last: State, _ reason: CloseReason) -> SendFailure {

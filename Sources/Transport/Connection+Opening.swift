@@ -99,12 +99,15 @@ extension Connection {
     state = .open
     flow = flow.with(local: flow.local, isVerified: tls?.isVerified ?? false)
     layer.counters.opened += 1
+    if let tls { layer.counters.tls.opened(tls, isAccepted: isAccepted) }
     if isAccepted { deadlines.begin(.firstMessage, until: layer.loop.now + layer.settings.firstMessageTime) }
     touch()
     arm()
     updateInterest()
     if output.count > 0 { queueForFlush() }
-    let facts = ConnectionFacts(isAccepted: isAccepted, profile: key?.profile, peerName: key?.name, tls: tls)
+    let facts = ConnectionFacts(
+      isAccepted: isAccepted, profile: key?.profile ?? context?.profile(forServerName: tls?.serverName),
+      peerName: key?.name, tls: tls)
     layer.delegate?.transport(opened: flow, facts: facts)
   }
 }

@@ -42,6 +42,8 @@ final class Connection: EventHandler, DeadlineOwner, PacedReader {
   private let opened: Opened?
   let context: TLSContext?
   var session: TLSSession?
+  /// When it was accepted, or we began to open it.
+  let since: Instant
   var state: State
   var flow: Flow
   let number: Int32
@@ -87,6 +89,7 @@ final class Connection: EventHandler, DeadlineOwner, PacedReader {
     self.state = state
     self.flow = flow
     self.context = context
+    since = layer.loop.now
     number = descriptor.number
     self.descriptor = consume descriptor
     framer = StreamFramer(

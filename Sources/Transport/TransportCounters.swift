@@ -20,6 +20,8 @@ public struct TransportCounters: Sendable {
   public internal(set) var closed: UInt64 = 0
   /// Connections ended by a deadline, by ``TransportDeadline``.
   public internal(set) var deadlines = [UInt64](repeating: 0, count: TransportDeadline.allCases.count)
+  /// What TLS handshakes agreed upon.
+  public internal(set) var tls = TLSTally()
   /// Failed handshakes by ``TLSError/Kind``; those that took too long stand among the deadlines.
   public internal(set) var handshakeFailures = [UInt64](repeating: 0, count: TLSError.Kind.allCases.count)
   /// Usable connections ended because the peer's certificate was revoked meanwhile.

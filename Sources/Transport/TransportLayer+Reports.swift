@@ -9,6 +9,12 @@ public struct ConnectionReport: Sendable {
   public let isAccepted: Bool
   /// What it is doing: `connecting`, `handshake` (also while its certificate is looked up), `open` or `closing`.
   public let state: StaticString
+  /// When it was accepted, or we began to open it.
+  public let since: Instant
+  /// The TLS profile, a server's or a client's; nil for TCP.
+  public let profile: String?
+  /// The certificate that we have for it; nil for TCP and for a client without one.
+  public let certificate: PeerCertificate?
   /// What was written to it isn't acknowledged.
   public let isSuspect: Bool
   /// Bytes that wait to be sent.
@@ -42,8 +48,11 @@ extension TransportLayer {
       }
     var tls: TLSFacts?
     if case .open = connection.state { tls = connection.session?.facts }
+    let context = connection.context
     return ConnectionReport(
-      flow: connection.flow, isAccepted: connection.isAccepted, state: state, isSuspect: connection.isSuspect,
+      flow: connection.flow, isAccepted: connection.isAccepted, state: state, since: connection.since,
+      profile: context?.profile(forServerName: tls?.serverName),
+      certificate: context?.certificate(forServerName: tls?.serverName), isSuspect: connection.isSuspect,
       queuedBytes: connection.output.count, tls: tls)
   }
 }

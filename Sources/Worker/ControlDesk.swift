@@ -62,6 +62,9 @@ final class ControlDesk {
     switch question.verb {
     case "ul.dump": page(id, question.cursor, { node.core.owned.positions.map(UInt64.init) }, bindingRows)
     case "tls.list": page(id, question.cursor, { node.transport.connectionIDs }, connectionRows)
+    case "tls.info" where question.values["id"] == nil:
+      let now = System.wallSeconds
+      answer(id, node.profileCertificates.entries.map { ControlRows.profile($0, at: now) })
     case "tls.info", "tls.kill": answerConnection(id, question)
     case "ul.lookup", "ul.add", "ul.rm", "cluster.owner": askLocation(id, question)
     default: refuse(id, .usage, "the worker does not know \(question.verb)", "restart the node")
@@ -124,7 +127,7 @@ final class ControlDesk {
 
   private func connectionRows(_ key: UInt64) -> [JSONValue] {
     guard let report = node.transport.report(of: key), report.flow.transport == .tls else { return [] }
-    return [ControlRows.connection(report)]
+    return [ControlRows.connection(report, user: node.core.user(over: report.flow), at: node.loop.now)]
   }
 
   // MARK: One connection
@@ -139,7 +142,10 @@ final class ControlDesk {
       node.transport.close(report.flow.id, afterFlush: true)
       return answer(id, [ControlRows.closed(report)])
     }
-    answer(id, [ControlRows.connectionWithCertificate(report)])
+    let row = ControlRows.connectionInFull(
+      report, user: node.core.user(over: report.flow), proven: node.core.namesProven(over: report.flow),
+      at: node.loop.now)
+    answer(id, [row])
   }
 
   // MARK: The location

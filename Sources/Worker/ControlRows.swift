@@ -50,25 +50,6 @@ enum ControlRows {
     ])
   }
 
-  /// A connection.
-  static func connection(_ report: ConnectionReport) -> JSONValue {
-    .object(members(report))
-  }
-
-  /// A connection with the certificate of its peer.
-  static func connectionWithCertificate(_ report: ConnectionReport) -> JSONValue {
-    let peer = report.tls?.peer
-    return .object(
-      members(report) + [
-        .init("cipher_bits", report.tls.map { .count($0.cipherBits) } ?? .null),
-        .init("resumed", report.tls.map { .bool($0.isResumed) } ?? .null),
-        .init("verified", report.tls.map { .bool($0.isVerified) } ?? .null),
-        .init("subject", peer.map { .string(text(Array($0.subject.utf8))) } ?? .null),
-        .init("issuer", peer.map { .string(text(Array($0.issuer.utf8))) } ?? .null),
-        .init("serial", .text(peer?.serial)), .init("not_after", peer.map { .count($0.notAfter) } ?? .null),
-      ])
-  }
-
   /// A connection that is being closed.
   static func closed(_ report: ConnectionReport) -> JSONValue {
     [
@@ -85,18 +66,7 @@ enum ControlRows {
     return generation << 48 | number
   }
 
-  private static func members(_ report: ConnectionReport) -> [JSONValue.Member] {
-    [
-      .init("id", .string(name(of: report.flow))), .init("state", .string(report.state.description)),
-      .init("direction", .string(report.isAccepted ? "accepted" : "opened")),
-      .init("remote", .string("\(report.flow.remote)")), .init("local", .string("\(report.flow.local)")),
-      .init("version", .text(report.tls?.version)), .init("cipher", .text(report.tls?.cipher)),
-      .init("server_name", .text(report.tls?.serverName)), .init("queued_bytes", .count(report.queuedBytes)),
-      .init("suspect", .bool(report.isSuspect)),
-    ]
-  }
-
-  private static func name(of flow: Flow) -> String {
+  static func name(of flow: Flow) -> String {
     if case .stream(let stream) = flow.id { name(of: stream) } else { "" }
   }
 
@@ -104,7 +74,7 @@ enum ControlRows {
     "\(stream.slot).\(stream.connection >> 48).\(stream.connection & (1 << 48 - 1))"
   }
 
-  private static func text(_ octets: [UInt8]) -> String {
+  static func text(_ octets: [UInt8]) -> String {
     String(decoding: octets.prefix(ControlDesk.textLimit), as: UTF8.self)
   }
 }

@@ -14,10 +14,13 @@ struct TLSContexts {
     throws(StartError)
   {
     let detaches = configuration.detach == .auto && DetachTrial.failure == nil
+    let keyLog = try Self.keyLog(configuration)
     var server: [String: TLSContext] = [:]
     for (name, profile) in configuration.tlsServer {
+      var settings = TLSSettings(profile, name: name, detaches: detaches)
+      settings.keyLog = keyLog
       server[name] = try Self.context(
-        .server, TLSSettings(profile, name: name, detaches: detaches), issuers, profile.sessionTickets ? tickets : nil)
+        .server, settings, issuers, profile.sessionTickets ? tickets : nil)
     }
     for (name, profile) in configuration.tlsServer {
       guard let context = server[name] else { continue }
@@ -27,10 +30,17 @@ struct TLSContexts {
     }
     var client: [String: TLSContext] = [:]
     for (name, profile) in configuration.tlsClient {
-      client[name] = try Self.context(.client, TLSSettings(profile, name: name, detaches: detaches), issuers)
+      var settings = TLSSettings(profile, name: name, detaches: detaches)
+      settings.keyLog = keyLog
+      client[name] = try Self.context(.client, settings, issuers)
     }
     self.server = server
     self.client = client
+  }
+
+  private static func keyLog(_ configuration: NodeConfiguration) throws(StartError) -> KeyLog? {
+    guard let path = configuration.keyLog else { return nil }
+    do { return try KeyLog(path: path) } catch { throw StartError(description: "\(error)") }
   }
 
   /// To be called when others have taken their place.

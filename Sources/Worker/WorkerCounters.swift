@@ -20,6 +20,8 @@ final class WorkerCounters: DeadlineOwner {
     let peers: Int
     let orphaned: UInt64
     let revocation: RevocationDesk.Figures
+    let daysLeft: UInt64
+    let isKeyLogOn: Bool
   }
 
   /// Between two writings.
@@ -71,7 +73,7 @@ final class WorkerCounters: DeadlineOwner {
 
   /// Where each number of the table comes from.
   static func sources() -> [(name: String, value: (Readings) -> UInt64)] {
-    coreSources() + transportSources() + revocationSources() + linkSources() + loopSources()
+    coreSources() + transportSources() + tlsSources() + revocationSources() + linkSources() + loopSources()
   }
 
   private static func coreSources() -> [(name: String, value: (Readings) -> UInt64)] {

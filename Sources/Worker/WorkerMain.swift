@@ -58,6 +58,7 @@ private func serve(_ configuration: NodeConfiguration, _ arguments: WorkerArgume
 private func addListeners(
   _ node: WorkerNode, _ configuration: NodeConfiguration, _ descriptors: [Int32], _ log: Logger
 ) throws {
+  let transport = node.transport
   guard descriptors.count == configuration.listen.count else {
     throw StartError(description: "\(descriptors.count) sockets for \(configuration.listen.count) listeners")
   }
@@ -69,6 +70,8 @@ private func addListeners(
     log.warning("TLS connections stay on OpenSSL's objects, which costs memory: the trial failed: \(failure)")
   }
   try node.awaitStaples(limit: .seconds(1))
+  node.profileCertificates = ProfileCertificates(contexts)
+  node.warnOfKeyLog(configuration)
   for (name, context) in contexts.client { transport.setClientContext(context, profile: name) }
   for (index, listener) in configuration.listen.enumerated() {
     let descriptor = Descriptor(owning: descriptors[index])

@@ -19,7 +19,9 @@ extension WorkerNode {
       counted: core.statistics, held: core.holdings(countingFlows: false), io: transport.counters, loop: loop.counters,
       bindings: location.bindingCount, location: location.health, links: links?.counters ?? LinkCounters(),
       peers: links?.peerCount ?? 0,
-      orphaned: foreign.dropped, revocation: revocation.figures)
+      orphaned: foreign.dropped, revocation: revocation.figures,
+      daysLeft: profileCertificates.daysLeft(at: System.wallSeconds),
+      isKeyLogOn: isKeyLogOn)
   }
 
   /// Sends a page of an answer to the supervisor. One that the channel doesn't take is missed there after some seconds.

@@ -42,6 +42,8 @@ extension WorkerNode {
     core.adopt(prepared.server, users: prepared.users)
     transport.adopt(TransportSettings(prepared.configuration).keeping(transport.settings))
     certificates?.adopt(prepared.configuration)
+    profileCertificates = ProfileCertificates(prepared.contexts)
+    warnOfKeyLog(prepared.configuration)
     for (name, context) in prepared.contexts.client { transport.setClientContext(context, profile: name) }
     for (index, profile) in listenerProfiles.enumerated() {
       // A profile that went away serves on where a listener has it until this worker ends.
@@ -54,6 +56,14 @@ extension WorkerNode {
     revocation.adopt(prepared.contexts)
     setLogLevel(Logger.Level(rawValue: prepared.configuration.log.level.rawValue) ?? .info)
     log.info("serves by new settings", metadata: ["version": "\(version)"])
+  }
+
+  /// Says that secrets are written, where they are: nobody shall forget it.
+  func warnOfKeyLog(_ configuration: NodeConfiguration) {
+    isKeyLogOn = configuration.keyLog != nil
+    guard let path = configuration.keyLog else { return }
+    log.critical(
+      "tls.key_log is ON: the secrets of all TLS connections go to \(path), and whoever has them can read everything")
   }
 
   /// Forgets what was prepared under this number.

@@ -35,6 +35,10 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
   private var counters: WorkerCounters?
   /// Answers administrators.
   var desk: ControlDesk?
+  /// What the TLS profiles in force show.
+  var profileCertificates = ProfileCertificates()
+  /// Whether the secrets of TLS connections are written to a file.
+  var isKeyLogOn = false
   /// Knows what the certificates of peers prove.
   private(set) var certificates: CertificateDesk?
   private var connectionLog: ConnectionLog

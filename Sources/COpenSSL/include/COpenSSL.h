@@ -73,6 +73,11 @@ int copenssl_set_session_identity(SSL_CTX *context, const uint8_t *identity, siz
 // switch to, or NULL.
 void copenssl_set_name_callback(SSL_CTX *context, SSL_CTX *(*choose)(const char *name, void *argument), void *argument);
 
+// Has the secrets of its connections written to a file, which must stay open as long as they live. Takes the context's key log
+// callback if it is free; whoever has it calls copenssl_key_log_line in it.
+int copenssl_set_key_log(SSL_CTX *context, int descriptor);
+void copenssl_key_log_line(const SSL *connection, const char *line);
+
 // ---- connections
 
 enum copenssl_status {

@@ -19,7 +19,7 @@ struct tlsrecords;
 // Makes the context tell the traffic secrets of its connections, for the connections that ask with tlsrecords_watch.
 void tlsrecords_prepare(SSL_CTX *context);
 // Every line of NSS's key log format is told to `sink` from now on, without a line break; NULL: no more.
-void tlsrecords_set_key_log(void (*sink)(const char *line));
+void tlsrecords_set_key_log(void (*sink)(const SSL *connection, const char *line));
 // Notes what the handshake of the connection, which has its descriptor and hasn't begun, brings forth. NULL when memory lacks.
 struct tlsrecords *tlsrecords_watch(SSL *connection);
 // Takes over from the SSL object when its handshake has just succeeded and nothing was read or written since. False when

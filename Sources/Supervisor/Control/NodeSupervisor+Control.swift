@@ -116,6 +116,7 @@ extension NodeSupervisor: ControlledNode {
     let queued = ["redis.queued", "redis.stalled"].reduce(UInt64(0)) { sum, name in
       CounterTable.position(of: name).map { sum &+ statistics.total(at: $0) } ?? sum
     }
+    let writesKeys = CounterTable.position(of: "tls.key_log").map { statistics.total(at: $0) > 0 } ?? false
     var reasons: [String] = []
     if !away.isEmpty { reasons.append("no worker serves slot \(away.map(String.init).joined(separator: ", "))") }
     if since != nil { reasons.append("Redis can't be used") }
@@ -123,6 +124,7 @@ extension NodeSupervisor: ControlledNode {
       "state": .string(reasons.isEmpty ? "ready" : "degraded"), "since": since.map { .count($0) } ?? .null,
       "reason": .text(reasons.isEmpty ? nil : reasons.joined(separator: "; ")), "queued": .count(queued),
       "workers_ready": .count(slotCount - away.count), "workers": .count(slotCount),
+      "warning": .text(writesKeys ? "tls.key_log is on: the secrets of all TLS connections are written to a file" : nil),
     ]
   }
 
