@@ -12,6 +12,7 @@ enum LayerTable {
   static let rows: [Row] = [
     row("CLinux", [], "system calls and constants that Glibc's module lacks"),
     row("COpenSSL", [], "OpenSSL's macros as functions"),
+    row("CTLSRecords", [], "the record layer of established TLS connections"),
     row("CHiredis", [], "hiredis' protocol reader as flat lists"),
     pure("Structures", [], "instants, timer wheel, slots, addresses, flows"),
     pure("SIPMessage", ["Structures"], "octets to messages and back; stream framing; URIs"),
@@ -20,7 +21,7 @@ enum LayerTable {
     pure("Configuration", ["Structures"], "settings: table, checks, reference"),
     row("Log", ["Logging", "CLinux", "Glibc"], "log lines to the standard error or a file"),
     row("Reactor", ["Structures", "CLinux", "Glibc"], "event loop, sockets, deadlines"),
-    row("TLSEngine", ["Structures", "COpenSSL", "Glibc"], "TLS as octets in, octets out; certificates"),
+    row("TLSEngine", ["Structures", "COpenSSL", "CTLSRecords", "Glibc"], "TLS as octets in, octets out; certificates"),
     row(
       "Transport", ["Structures", "SIPMessage", "Reactor", "TLSEngine", "Glibc"],
       "listeners, connections, flows"),
