@@ -101,7 +101,8 @@ public enum ControlVerbs {
     ControlVerb(
       "tls.info", .workerOfID, [.init(name: "id", form: .optional, placeholder: "ID")],
       columns: [
-        "id", "state", "age", "remote", "local", "role", "profile", "server_name", "version", "cipher", "resumed", "user",
+        "id", "state", "age", "remote", "local", "role", "profile", "server_name", "version", "cipher", "resumed",
+        "user",
         "subject", "issuer", "proves", "fingerprint", "days_left",
       ], "one TLS connection in full, or the TLS profiles with their certificates",
       details:
@@ -125,7 +126,8 @@ public enum ControlVerbs {
       columns: ["name", "value", "unit", "summary"], "what the workers count, summed up",
       details: "Counters go on when a worker is replaced. Reading them disturbs no worker."),
     ControlVerb(
-      "health", .supervisor, columns: ["state", "since", "reason", "queued", "warning"], "ready or degraded, and since when"),
+      "health", .supervisor, columns: ["state", "since", "reason", "queued", "warning"],
+      "ready or degraded, and since when"),
     ControlVerb(
       "reload", .supervisor, columns: ["state"], "read the settings file again, as HUP does",
       details: "All workers take the new settings over, or none does. The answer tells what came of it."),

@@ -31,8 +31,9 @@ public struct Counter: Sendable, Equatable {
 /// the order may change between versions.
 public enum CounterTable {
   /// The numbers, by group.
-  public static let all =
-    messages + users + transactions + location + streams + handshakes + revocation + datagrams + links + loop
+  public static let all = [
+    messages, users, transactions, location, streams, handshakes, revocation, datagrams, links, loop,
+  ].flatMap { $0 }
 
   /// The position of a name; nil when there is none of that name.
   public static func position(of name: String) -> Int? { positions[name] }
@@ -157,7 +158,8 @@ public enum CounterTable {
     Counter("tls.failed_not_tls", .counter, "handshakes", "of tls.handshake_failures: what came is not TLS"),
     Counter("tls.failed_version", .counter, "handshakes", "of tls.handshake_failures: no version in common"),
     Counter("tls.failed_cipher", .counter, "handshakes", "of tls.handshake_failures: no cipher in common"),
-    Counter("tls.failed_certificate", .counter, "handshakes", "of tls.handshake_failures: the peer's certificate is bad"),
+    Counter(
+      "tls.failed_certificate", .counter, "handshakes", "of tls.handshake_failures: the peer's certificate is bad"),
     Counter("tls.failed_no_certificate", .counter, "handshakes", "of tls.handshake_failures: the peer showed none"),
     Counter("tls.failed_identity", .counter, "handshakes", "of tls.handshake_failures: it is somebody else's"),
     Counter("tls.failed_alert", .counter, "handshakes", "of tls.handshake_failures: the peer refused by an alert"),

@@ -73,7 +73,13 @@ final class WorkerCounters: DeadlineOwner {
 
   /// Where each number of the table comes from.
   static func sources() -> [(name: String, value: (Readings) -> UInt64)] {
-    coreSources() + transportSources() + tlsSources() + revocationSources() + linkSources() + loopSources()
+    var all = coreSources()
+    all += transportSources()
+    all += tlsSources()
+    all += revocationSources()
+    all += linkSources()
+    all += loopSources()
+    return all
   }
 
   private static func coreSources() -> [(name: String, value: (Readings) -> UInt64)] {

@@ -58,7 +58,6 @@ private func serve(_ configuration: NodeConfiguration, _ arguments: WorkerArgume
 private func addListeners(
   _ node: WorkerNode, _ configuration: NodeConfiguration, _ descriptors: [Int32], _ log: Logger
 ) throws {
-  let transport = node.transport
   guard descriptors.count == configuration.listen.count else {
     throw StartError(description: "\(descriptors.count) sockets for \(configuration.listen.count) listeners")
   }

@@ -124,7 +124,8 @@ extension NodeSupervisor: ControlledNode {
       "state": .string(reasons.isEmpty ? "ready" : "degraded"), "since": since.map { .count($0) } ?? .null,
       "reason": .text(reasons.isEmpty ? nil : reasons.joined(separator: "; ")), "queued": .count(queued),
       "workers_ready": .count(slotCount - away.count), "workers": .count(slotCount),
-      "warning": .text(writesKeys ? "tls.key_log is on: the secrets of all TLS connections are written to a file" : nil),
+      "warning": .text(
+        writesKeys ? "tls.key_log is on: the secrets of all TLS connections are written to a file" : nil),
     ]
   }
 
