@@ -34,13 +34,10 @@ class Guarded(Node):
         root = self.authority.parent or self.authority
         (self.folder / "root.pem").write_bytes(root.pem.read_bytes())
         server, client = self.profiles
-        self.tls = (f"tls:\n  server: {{ default: {{ certificate: {pem}, private_key: {key}, ca_list: {root.pem}, "
-                    f"verify_client: optional{server} }} }}\n"
-                    f"  client: {{ default: {{ ca_list: {root.pem}{client} }} }}\n")
+        self.sections = {**self.sections, "tls": (
+            f"{{ server: {{ default: {{ certificate: {pem}, private_key: {key}, ca_list: {root.pem}, "
+            f"verify_client: optional{server} }} }}, client: {{ default: {{ ca_list: {root.pem}{client} }} }} }}")}
         super().prepare()
-        path = self.folder / "apus.yaml"
-        path.write_text(re.sub(r"^tls:\n(  .*\n)+", lambda _: self.tls, path.read_text(), flags=re.MULTILINE))
-        servers.checked([self.binaries / "apus", "check", "--config", path])
 
     @property
     def ca(self):
