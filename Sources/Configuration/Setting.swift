@@ -131,6 +131,8 @@ public enum TextRule: Sendable, Equatable {
   case algorithm
   /// TLSv1.2 or TLSv1.3.
   case tlsVersion
+  /// A host, an address, or `*.` and a domain.
+  case hostPattern
   /// Any printable text without `"` and `\`.
   case quotable
   /// A SIP or SIPS URI without password and header part.

@@ -33,7 +33,7 @@ public protocol TransportDelegate: AnyObject {
 public struct ConnectionFacts: Sendable {
   /// Whether the peer opened it.
   public let isAccepted: Bool
-  /// The client profile of one that we opened.
+  /// The TLS profile: of one that we opened the client's, else the server's that the client's server name chose.
   public let profile: String?
   /// Whom we meant to reach, of one that we opened.
   public let peerName: String?

@@ -8,6 +8,8 @@ struct TLSContexts {
   let server: [String: TLSContext]
   /// For connections that we open.
   let client: [String: TLSContext]
+  /// The client profiles that domains, hosts and addresses are reached by; all others by `default`.
+  let clientNames: NameTable<String>
 
   /// Makes the contexts.
   init(_ configuration: NodeConfiguration, issuers: IssuerTable = IssuerTable()) throws(StartError) {
@@ -23,11 +25,14 @@ struct TLSContexts {
       }
     }
     var client: [String: TLSContext] = [:]
+    var clientNames = NameTable<String>()
     for (name, profile) in configuration.tlsClient {
+      for domain in profile.domains { clientNames.set(name, for: domain) }
       client[name] = try Self.context(.client, TLSSettings(profile, name: name, detaches: detaches), issuers)
     }
     self.server = server
     self.client = client
+    self.clientNames = clientNames
   }
 
   private static func context(

@@ -71,7 +71,7 @@ final class WorkerCounters: DeadlineOwner {
 
   /// Where each number of the table comes from.
   static func sources() -> [(name: String, value: (Readings) -> UInt64)] {
-    coreSources() + transportSources() + revocationSources() + linkSources() + loopSources()
+    coreSources() + transportSources() + failureSources() + revocationSources() + linkSources() + loopSources()
   }
 
   private static func coreSources() -> [(name: String, value: (Readings) -> UInt64)] {

@@ -69,6 +69,9 @@ private func addListeners(
   }
   try node.awaitStaples(limit: .seconds(1))
   for (name, context) in contexts.client { transport.setClientContext(context, profile: name) }
+  transport.setClientNames(contexts.clientNames)
+  node.setConnectionLevels(configuration)
+  if transport.identity.slot == 0 { CertificateWarnings(configuration).write(to: log) }
   for (index, listener) in configuration.listen.enumerated() {
     let descriptor = Descriptor(owning: descriptors[index])
     if listener.transport == .udp {

@@ -40,6 +40,9 @@ extension WorkerNode {
     core.adopt(prepared.server, users: prepared.users)
     transport.adopt(TransportSettings(prepared.configuration).keeping(transport.settings))
     for (name, context) in prepared.contexts.client { transport.setClientContext(context, profile: name) }
+    transport.setClientNames(prepared.contexts.clientNames)
+    setConnectionLevels(prepared.configuration)
+    if transport.identity.slot == 0 { CertificateWarnings(prepared.configuration).write(to: log) }
     for (index, profile) in listenerProfiles.enumerated() {
       // A profile that went away serves on where a listener has it until this worker ends.
       if let context = prepared.contexts.server[profile] {

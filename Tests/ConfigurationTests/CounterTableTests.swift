@@ -22,7 +22,8 @@ struct CounterTableTests {
       #expect(CounterTable.positions(matching: counter.name) == [position])
     }
     let tls = CounterTable.positions(matching: "tls.*").map { CounterTable.all[$0].name }
-    #expect(tls == ["tls.handshakes", "tls.handshake_failures", "tls.evicted_handshakes"])
+    #expect(tls.prefix(3) == ["tls.handshakes", "tls.handshake_failures", "tls.evicted_handshakes"])
+    #expect(tls.allSatisfy { $0.hasPrefix("tls.") })
     #expect(CounterTable.positions(matching: "*") == Array(CounterTable.all.indices))
     #expect(CounterTable.positions(matching: "core.nothing").isEmpty)
     #expect(CounterTable.positions(matching: "").isEmpty)
