@@ -180,11 +180,11 @@ public enum SettingsTable {
         + "with a bad one is not. require: a client without a good one is not served."),
     Setting(
       "tls.server.*.verify_certificate", .boolean, default: .written("no"), reload: .live,
-      formerNames: ["tls_verify_client", "verify_cert"],
+      formerNames: ["tls_verify_client", "verify_cert"], availability: .older,
       "An older way to say verify_client: optional, for certificates that clients show."),
     Setting(
       "tls.server.*.require_certificate", .boolean, default: .written("no"), reload: .live,
-      formerNames: ["tls_require_client_certificate", "tls_require_certificate", "require_cert"],
+      formerNames: ["tls_require_client_certificate", "tls_require_certificate", "require_cert"], availability: .older,
       "An older way to say verify_client: require, with verify_certificate or without."),
     Setting(
       "tls.server.*.min_version", .text(.tlsVersion), default: .written("TLSv1.2"), reload: .live,
@@ -195,11 +195,11 @@ public enum SettingsTable {
       "The newest TLS version accepted."),
     Setting(
       "tls.server.*.tls_method", .text(.any), reload: .live, example: "TLSv1.2+",
-      formerNames: ["method", "ssl_method"],
+      formerNames: ["method", "ssl_method"], availability: .older,
       "An older way to say min_version and max_version. TLSv1.2: this version alone. TLSv1.2+: this and newer ones. SSLv23: what "
         + "is safe, TLSv1.2+."),
     Setting(
-      "tls.server.*.cipher_list", .text(.any), default: .derived("ECDHE+AESGCM:ECDHE+CHACHA20"), reload: .live,
+      "tls.server.*.cipher_list", .text(.ciphers), default: .derived("ECDHE+AESGCM:ECDHE+CHACHA20"), reload: .live,
       example: "ECDHE+AESGCM", formerNames: ["tls_cipher_list", "ciphers"],
       "The cipher suites of TLS 1.2 and older, the preferred first, in the words of openssl-ciphers(1). Clients that put ChaCha20 "
         + "first get it. NULL ciphers, for tests, have to be named."),
@@ -297,11 +297,11 @@ public enum SettingsTable {
       "The newest TLS version offered."),
     Setting(
       "tls.client.*.tls_method", .text(.any), reload: .live, example: "TLSv1.2+",
-      formerNames: ["method", "ssl_method"],
+      formerNames: ["method", "ssl_method"], availability: .older,
       "An older way to say min_version and max_version. TLSv1.2: this version alone. TLSv1.2+: this and newer ones. SSLv23: what "
         + "is safe, TLSv1.2+."),
     Setting(
-      "tls.client.*.cipher_list", .text(.any), default: .derived("ECDHE+AESGCM:ECDHE+CHACHA20"), reload: .live,
+      "tls.client.*.cipher_list", .text(.ciphers), default: .derived("ECDHE+AESGCM:ECDHE+CHACHA20"), reload: .live,
       example: "ECDHE+AESGCM", formerNames: ["tls_cipher_list", "ciphers"],
       "The cipher suites of TLS 1.2 and older, in the words of openssl-ciphers(1)."),
     Setting(
@@ -319,7 +319,7 @@ public enum SettingsTable {
       "Whether a certificate for *.example.test is good for the hosts of that domain, which RFC 5922 forbids."),
     Setting(
       "tls.client.*.require_certificate", .boolean, default: .written("no"), reload: .live,
-      formerNames: ["tls_require_certificate", "require_cert"],
+      formerNames: ["tls_require_certificate", "require_cert"], availability: .older,
       "An older setting without effect: servers always show a certificate."),
     Setting(
       "tls.client.*.groups", .text(.any), default: .derived("X25519:P-256:P-384"), reload: .live,

@@ -51,7 +51,7 @@ extension TextRule {
     case .redisURL:
       _ = try RedisURL(text)
       return text
-    case .any:
+    case .ciphers, .any:
       guard !text.isEmpty else { throw ValueProblem(problem: "the text is empty", remedy: "give one or drop the key") }
       return text
     }
@@ -74,7 +74,7 @@ extension TextRule {
     case .uri: "a SIP or SIPS URI"
     case .preference: "a number from 0 to 1 with at most three digits behind the point"
     case .redisURL: "the address of a Redis server"
-    case .any: "a text"
+    case .ciphers, .any: "a text"
     }
   }
 

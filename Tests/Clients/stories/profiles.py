@@ -263,7 +263,7 @@ def ciphers(context):
     pem, key = root.issue("node", names=servers.NAMES, key="rsa")
     own = f"certificate: {pem}, private_key: {key}"
     server = profiled(context, root.pem, {
-        "default": own, "clear": f'{own}, tls_cipher_list: "NULL", max_version: TLSv1.2',
+        "default": own, "clear": f'{own}, tls_cipher_list: NULL, max_version: TLSv1.2',
         "narrow": f"{own}, cipher_list: ECDHE-RSA-AES128-GCM-SHA256, ciphersuites: TLS_AES_128_GCM_SHA256, groups: P-384"})
     check("encrypt nothing" in server.said, f"check doesn't warn: {server.said}")
     for port, words, expected in (
