@@ -228,7 +228,7 @@ public enum SettingsTable {
       "tls.server.*.log_level", .choice(NodeConfiguration.Log.Level.allCases.map(\.rawValue)),
       default: .written("info"),
       reload: .live, formerNames: ["tls_log"],
-      "The level at which lines tell of connections of this profile: with debug they are left out while log.level is info, with "
+      "The level at which lines tell of new connections of this profile: with debug they are left out while log.level is info, with "
         + "warning they are written even while that is warning."),
     Setting(
       "tls.server.*.crl", .files, default: .written("[]"), reload: .live, example: "[crl.pem]",
@@ -337,7 +337,7 @@ public enum SettingsTable {
       "tls.client.*.log_level", .choice(NodeConfiguration.Log.Level.allCases.map(\.rawValue)),
       default: .written("info"),
       reload: .live, formerNames: ["tls_log"],
-      "The level at which lines tell of connections of this profile: with debug they are left out while log.level is info, with "
+      "The level at which lines tell of new connections of this profile: with debug they are left out while log.level is info, with "
         + "warning they are written even while that is warning."),
     Setting(
       "tls.client.*.crl", .files, default: .written("[]"), reload: .live, example: "[crls]", formerNames: ["crl_file"],

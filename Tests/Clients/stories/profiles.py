@@ -221,6 +221,16 @@ def versions(context, server, port):
     return found
 
 
+def asked_over(context, server, port, *options):
+    """OPTIONS is answered over a connection with these options of s_client."""
+    name = f"asked-{port}"
+    process = context.start(name, ["openssl", "s_client", "-connect", f"127.0.0.1:{server.ports[port]}", "-quiet",
+                                   "-nocommands", *options], stdin=subprocess.PIPE)
+    ask(process, name)
+    wait_until(lambda: answers(context, name), 8, f"200 for {name}")
+    process.kill()
+
+
 @story("tls", "versions: the defaults refuse what is older than 1.2; tls_method and min_version let in what they name, no more",
        suite="tls")
 def protocol_versions(context):
@@ -236,6 +246,7 @@ def protocol_versions(context):
                            ("eleven", {"tls1_1", "tls1_2", "tls1_3"}), ("new", {"tls1_3"})):
         got = versions(context, server, port)
         check(got == expected, f"{port}: {sorted(got)}, not {sorted(expected)}")
+    asked_over(context, server, "one", "-tls1", "-cipher", "ALL:@SECLEVEL=0")
     check("RFC 8996" in server.said, f"check doesn't warn: {server.said}")
     check(server.failures().get("version", 0) >= 6, f"counted {server.failures()}")
 
@@ -264,7 +275,8 @@ def ciphers(context):
     own = f"certificate: {pem}, private_key: {key}"
     server = profiled(context, root.pem, {
         "default": own, "clear": f'{own}, tls_cipher_list: NULL, max_version: TLSv1.2',
-        "narrow": f"{own}, cipher_list: ECDHE-RSA-AES128-GCM-SHA256, ciphersuites: TLS_AES_128_GCM_SHA256, groups: P-384"})
+        "narrow": f"{own}, cipher_list: ECDHE-RSA-AES128-GCM-SHA256, ciphersuites: TLS_AES_128_GCM_SHA256, groups: P-384, "
+                  "server_name: narrow.test"})
     check("encrypt nothing" in server.said, f"check doesn't warn: {server.said}")
     for port, words, expected in (
             ("tls", ("-tls1_2", "-cipher", "AES256-SHA:AES128-GCM-SHA256"), None),
@@ -280,11 +292,15 @@ def ciphers(context):
             ("tls", ("-tls1_3", "-groups", "P-521"), None), ("tls", ("-tls1_3", "-groups", "X25519"), "TLS_AES_256_GCM_SHA384"),
             ("clear", ("-tls1_2", "-cipher", "eNULL:@SECLEVEL=0"), "ECDHE-RSA-NULL-SHA"), ("clear", ("-tls1_2",), None),
             ("narrow", ("-tls1_2",), "ECDHE-RSA-AES128-GCM-SHA256"), ("narrow", ("-tls1_3",), "TLS_AES_128_GCM_SHA256"),
-            ("narrow", ("-tls1_3", "-groups", "X25519"), None)):
+            ("narrow", ("-tls1_3", "-groups", "X25519"), None),
+            ("tls", ("-tls1_2", "-servername", "narrow.test"), "ECDHE-RSA-AES128-GCM-SHA256"),
+            ("tls", ("-tls1_3", "-servername", "narrow.test"), "TLS_AES_128_GCM_SHA256"),
+            ("tls", ("-tls1_3", "-servername", "narrow.test", "-groups", "X25519"), None)):
         text = shown(context, server, port, port + "".join(words).replace(":", "_"), *words)
         agreed = re.search(r"New, \S+, Cipher is (\S+)", text)
         got = agreed[1] if agreed and agreed[1] != "(NONE)" else None
         check(got == expected, f"{port} {words}: {got}, not {expected}")
+    asked_over(context, server, "clear", "-tls1_2", "-cipher", "eNULL:@SECLEVEL=0")
     process = connect(context, server, server.ports["tls"], "gnutls", "gnutls")
     wait_until(lambda: answers(context, "gnutls"), 8, "200 for gnutls")
     process.kill()
