@@ -53,7 +53,8 @@ SSL_CTX *copenssl_context(bool server, int minimum_version, int maximum_version)
   // With it a peer that sends one key update after the other would keep a read busy, and all other connections waiting,
   // for as long as it likes.
   SSL_CTX_clear_mode(context, SSL_MODE_AUTO_RETRY);
-  SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
+  SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE |
+                                   SSL_OP_PRIORITIZE_CHACHA);
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
   // read_ahead stays off: a connection that leaves its SSL object right after the handshake may have no octets inside.
   SSL_CTX_set_read_ahead(context, 0);
@@ -103,6 +104,15 @@ int copenssl_use_key(SSL_CTX *context, const uint8_t *pem, size_t length) {
   return good;
 }
 
+// Whether clients are told of the authority already: directories have the same file under several names.
+static bool names(SSL_CTX *context, X509 *authority) {
+  STACK_OF(X509_NAME) *list = SSL_CTX_get_client_CA_list(context);
+  for (int index = 0; index < sk_X509_NAME_num(list); index++) {
+    if (X509_NAME_cmp(sk_X509_NAME_value(list, index), X509_get_subject_name(authority)) == 0) return true;
+  }
+  return false;
+}
+
 int copenssl_use_trust(SSL_CTX *context, const uint8_t *pem, size_t length) {
   ERR_clear_error();
   BIO *input = BIO_new_mem_buf(pem, (int)length);
@@ -111,7 +121,7 @@ int copenssl_use_trust(SSL_CTX *context, const uint8_t *pem, size_t length) {
   int count = 0;
   bool good = true;
   for (X509 *next; good && (next = PEM_read_bio_X509(input, NULL, no_passphrase, NULL)) != NULL; count++) {
-    good = X509_STORE_add_cert(store, next) && SSL_CTX_add_client_CA(context, next);
+    good = X509_STORE_add_cert(store, next) && (names(context, next) || SSL_CTX_add_client_CA(context, next));
     X509_free(next);
   }
   BIO_free(input);
@@ -124,7 +134,7 @@ void copenssl_set_verify(SSL_CTX *context, int mode) {
   int flags = SSL_VERIFY_NONE;
   if (mode != copenssl_verify_off) flags = SSL_VERIFY_PEER;
   if (mode == copenssl_verify_required) flags |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
-  SSL_CTX_set_verify(context, flags, NULL);
+  SSL_CTX_set_verify(context, flags, copenssl_judge_purpose);
 }
 
 int copenssl_set_ciphers(SSL_CTX *context, const char *list) { return SSL_CTX_set_cipher_list(context, list); }
@@ -167,12 +177,11 @@ static int hello_callback(SSL *connection, int *alert, void *argument) {
   char name[TLSEXT_MAXLEN_host_name + 1];
   SSL_CTX *context = find_name(connection, name, sizeof name) ? choice->choose(name, choice->argument) : NULL;
   if (context == NULL || context == SSL_get_SSL_CTX(connection)) return SSL_CLIENT_HELLO_SUCCESS;
-  bool good = SSL_set_SSL_CTX(connection, context) != NULL;
-  // Changing the context changes the certificate and the trusted ones, but not these.
-  SSL_set_verify(connection, SSL_CTX_get_verify_mode(context), NULL);
-  good = good && SSL_set_min_proto_version(connection, SSL_CTX_get_min_proto_version(context)) &&
-         SSL_set_max_proto_version(connection, SSL_CTX_get_max_proto_version(context));
-  if (good) return SSL_CLIENT_HELLO_SUCCESS;
+  // Changing the context changes the certificate, the trusted ones and the ciphers, but not the rest.
+  if (SSL_CTX_get_options(context) & SSL_OP_NO_TICKET) SSL_set_options(connection, SSL_OP_NO_TICKET);
+  else SSL_clear_options(connection, SSL_OP_NO_TICKET);
+  SSL_set_num_tickets(connection, SSL_CTX_get_num_tickets(context));
+  if (SSL_set_SSL_CTX(connection, context) != NULL && copenssl_follow(connection, context)) return SSL_CLIENT_HELLO_SUCCESS;
   *alert = SSL_AD_INTERNAL_ERROR;
   return SSL_CLIENT_HELLO_ERROR;
 }

@@ -124,6 +124,30 @@ public enum CounterTable {
     Counter("tls.handshakes", .gauge, "handshakes", "TLS handshakes under way with accepted connections"),
     Counter("tls.handshake_failures", .counter, "handshakes", "TLS handshakes that failed, time limits not counted"),
     Counter("tls.evicted_handshakes", .counter, "handshakes", "TLS handshakes ended early because others waited"),
+    Counter("tls.failed_not_tls", .counter, "handshakes", "failed handshakes: peers that sent something else than TLS"),
+    Counter("tls.failed_version", .counter, "handshakes", "failed handshakes: no version in common"),
+    Counter("tls.failed_cipher", .counter, "handshakes", "failed handshakes: no cipher suite in common"),
+    Counter(
+      "tls.failed_certificate", .counter, "handshakes",
+      "failed handshakes: certificates refused for another reason than those below"),
+    Counter("tls.failed_expired", .counter, "handshakes", "failed handshakes: certificates that have expired"),
+    Counter(
+      "tls.failed_not_yet_valid", .counter, "handshakes", "failed handshakes: certificates that are not valid yet"),
+    Counter(
+      "tls.failed_unknown_ca", .counter, "handshakes",
+      "failed handshakes: certificates of an authority that we do not trust"),
+    Counter("tls.failed_self_signed", .counter, "handshakes", "failed handshakes: certificates that signed themselves"),
+    Counter("tls.failed_purpose", .counter, "handshakes", "failed handshakes: certificates for something else"),
+    Counter(
+      "tls.failed_chain_too_long", .counter, "handshakes",
+      "failed handshakes: certificates with more authorities above them than permitted"),
+    Counter(
+      "tls.failed_no_certificate", .counter, "handshakes", "failed handshakes: no certificate where one is required"),
+    Counter(
+      "tls.failed_identity", .counter, "handshakes", "failed handshakes: servers whose certificate is for somebody else"
+    ),
+    Counter("tls.failed_alert", .counter, "handshakes", "failed handshakes: refused by the peer"),
+    Counter("tls.failed_closed", .counter, "handshakes", "failed handshakes: left by the peer"),
   ]
 
   private static let revocation: [Counter] = [
@@ -155,15 +179,6 @@ public enum CounterTable {
     Counter("tls.cipher_chacha20_poly1305", .counter, "connections", "TLS connections with ChaCha20-Poly1305"),
     Counter("tls.cipher_other", .counter, "connections", "TLS connections with any other cipher"),
     Counter("tls.failed_timeout", .counter, "handshakes", "TLS handshakes that were not done in time"),
-    Counter("tls.failed_not_tls", .counter, "handshakes", "of tls.handshake_failures: what came is not TLS"),
-    Counter("tls.failed_version", .counter, "handshakes", "of tls.handshake_failures: no version in common"),
-    Counter("tls.failed_cipher", .counter, "handshakes", "of tls.handshake_failures: no cipher in common"),
-    Counter(
-      "tls.failed_certificate", .counter, "handshakes", "of tls.handshake_failures: the peer's certificate is bad"),
-    Counter("tls.failed_no_certificate", .counter, "handshakes", "of tls.handshake_failures: the peer showed none"),
-    Counter("tls.failed_identity", .counter, "handshakes", "of tls.handshake_failures: it is somebody else's"),
-    Counter("tls.failed_alert", .counter, "handshakes", "of tls.handshake_failures: the peer refused by an alert"),
-    Counter("tls.failed_closed", .counter, "handshakes", "of tls.handshake_failures: the peer left"),
     Counter("tls.failed_other", .counter, "handshakes", "of tls.handshake_failures: any other reason"),
     Counter("tls.days_left", .maximum, "days", "days until the first certificate of the profiles expires; 0: expired"),
     Counter("tls.key_log", .maximum, "files", "1 while the secrets of TLS connections are written to tls.key_log"),

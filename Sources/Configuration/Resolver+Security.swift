@@ -10,24 +10,13 @@ extension Resolver {
       let path = ["tls", "server", name]
       let (minimum, maximum) = resolveVersions(path)
       var profile = TLSServerProfile(
-        certificatePEM: readCertificates(path + ["certificate"]) ?? [],
-        privateKeyPEM: readKey(path + ["private_key"]) ?? [],
-        caListPEM: readCertificates(path + ["ca_list"]),
-        verifyClient: ClientVerification(rawValue: reader.text(path + ["verify_client"]) ?? "") ?? .off,
-        minimumVersion: minimum, maximumVersion: maximum,
-        cipherList: reader.text(path + ["cipher_list"]), ciphersuites: reader.text(path + ["ciphersuites"]),
+        pairs: resolvePairs(path), caListPEM: readAuthorities(path), verifyClient: resolveVerification(path),
+        minimumVersion: minimum, maximumVersion: maximum, choices: resolveChoices(path),
         serverNames: reader.texts(path + ["server_name"]))
       profile.sessionTickets = reader.boolean(path + ["session_tickets"])
       profile.revocation = resolveRevocation(path, verifies: profile.verifyClient != .off)
       profile.revocation.stapling = resolveStapling(path)
-      for server in profile.serverNames {
-        if let owner = owners[server] {
-          reader.fail(
-            path + ["server_name"], reader.position(path + ["server_name"]),
-            "'\(server)' selects tls.server.\(owner) already", "keep it in one profile")
-        }
-        owners[server] = name
-      }
+      claim(profile.serverNames, for: name, path + ["server_name"], &owners)
       profiles[name] = profile
     }
     return profiles
@@ -36,14 +25,17 @@ extension Resolver {
   /// The profiles for connections that we open; `default` is there even when the file has none.
   mutating func resolveClientProfiles() -> [String: TLSClientProfile] {
     var profiles: [String: TLSClientProfile] = [:]
+    var owners: [String: String] = [:]
     for name in reader.names(under: ["tls", "client"]).map(\.name) + ["default"] where profiles[name] == nil {
       let path = ["tls", "client", name]
       let (minimum, maximum) = resolveVersions(path)
       var profile = TLSClientProfile(
-        certificatePEM: readCertificates(path + ["certificate"]), privateKeyPEM: readKey(path + ["private_key"]),
-        caListPEM: readCertificates(path + ["ca_list"]),
+        pairs: resolvePairs(path), caListPEM: readAuthorities(path),
         verifyCertificate: reader.boolean(path + ["verify_certificate"]),
-        minimumVersion: minimum, maximumVersion: maximum)
+        minimumVersion: minimum, maximumVersion: maximum, choices: resolveChoices(path),
+        domains: reader.texts(path + ["domains"]), allowsWildcards: reader.boolean(path + ["allow_wildcards"]))
+      claim(profile.domains, for: name, path + ["domains"], &owners)
+      noteUnproved(profile, path)
       profile.revocation = resolveRevocation(path, verifies: profile.verifyCertificate)
       for (one, other) in [("certificate", "private_key"), ("private_key", "certificate")] {
         if let position = reader.position(path + [one]), reader.position(path + [other]) == nil {
@@ -82,37 +74,9 @@ extension Resolver {
     return file
   }
 
-  private mutating func resolveVersions(_ path: [String]) -> (minimum: TLSVersion, maximum: TLSVersion) {
-    let minimum = TextRule.readVersion(reader.text(path + ["min_version"]) ?? "") ?? .v12
-    let maximum = TextRule.readVersion(reader.text(path + ["max_version"]) ?? "") ?? .v13
-    if minimum > maximum {
-      failFirstGiven(
-        [path + ["min_version"], path + ["max_version"]], "min_version is newer than max_version",
-        "raise the one or lower the other")
-    }
-    return (minimum, maximum)
-  }
-
   mutating func readCertificates(_ path: [String]) -> [UInt8]? {
     guard let (octets, position) = readFile(path) else { return nil }
-    let text = String(decoding: octets, as: UTF8.self)
-    if !text.contains("-----BEGIN CERTIFICATE-----"), !text.contains("-----BEGIN TRUSTED CERTIFICATE-----") {
-      reader.fail(
-        path, position, "the file holds no certificate in PEM",
-        "PEM starts with -----BEGIN CERTIFICATE-----; openssl x509 -inform DER converts")
-    }
-    return octets
-  }
-
-  private mutating func readKey(_ path: [String]) -> [UInt8]? {
-    guard let (octets, position) = readFile(path) else { return nil }
-    let text = String(decoding: octets, as: UTF8.self)
-    if !text.contains("PRIVATE KEY-----") {
-      reader.fail(
-        path, position, "the file holds no private key in PEM", "give the key that belongs to the certificate")
-    } else if text.contains("ENCRYPTED") {
-      reader.fail(path, position, "the private key has a pass phrase", "openssl pkey -in OLD -out NEW takes it off")
-    }
+    checkCertificates(octets, path, position)
     return octets
   }
 }

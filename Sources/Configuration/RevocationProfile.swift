@@ -63,12 +63,16 @@ extension NodeConfiguration {
   public var fetches: Bool {
     let profiles = tlsServer.values.map(\.revocation) + tlsClient.values.map(\.revocation)
     return profiles.contains { $0.ocsp != .off }
-      || tlsServer.values.contains { $0.revocation.stapling ?? CertificateText.namesResponder($0.certificatePEM) }
+      || tlsServer.values.contains { profile in
+        profile.revocation.stapling
+          ?? profile.pairs.contains { CertificateText.namesResponder($0.certificatePEM) }
+      }
   }
 
   /// Files and directories that are read again when they change, without anybody asking for it.
   public var watchedPaths: [String] {
     let profiles = tlsServer.values.map(\.revocation) + tlsClient.values.map(\.revocation)
-    return Set(profiles.flatMap(\.listPaths)).sorted()
+    let choices = tlsServer.values.map(\.choices) + tlsClient.values.map(\.choices)
+    return Set(profiles.flatMap(\.listPaths) + choices.flatMap(\.files)).sorted()
   }
 }

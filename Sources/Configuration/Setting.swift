@@ -33,6 +33,8 @@ public struct Setting: Sendable {
   public enum Availability: Sendable, Equatable {
     /// It does.
     case now
+    /// It does, but there is a better way to say it, so the sample doesn't show it.
+    case older
     /// It reads the setting and says that it does nothing yet; the text says what holds instead.
     case ignoredYet(String)
     /// It refuses anything but an empty list.
@@ -131,6 +133,10 @@ public enum TextRule: Sendable, Equatable {
   case algorithm
   /// TLSv1.2 or TLSv1.3.
   case tlsVersion
+  /// A cipher list, which may be `NULL`.
+  case ciphers
+  /// A host, an address, or `*.` and a domain.
+  case hostPattern
   /// Any printable text without `"` and `\`.
   case quotable
   /// A SIP or SIPS URI without password and header part.

@@ -64,8 +64,8 @@ extension SettingType {
 
   private static func readBoolean(_ text: String) throws(ValueProblem) -> Bool {
     switch text.lowercased() {
-    case "yes", "on", "true": return true
-    case "no", "off", "false": return false
+    case "yes", "on", "true", "1": return true
+    case "no", "off", "false", "0": return false
     default: throw ValueProblem(problem: "'\(text)' is neither yes nor no", remedy: "give yes or no")
     }
   }

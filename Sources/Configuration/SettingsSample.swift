@@ -14,7 +14,7 @@ public enum SettingsSample {
 
   private static func lines(of schema: SettingsSchema, indent: Int) -> [String] {
     schema.order.flatMap { name -> [String] in
-      guard let child = schema.children[name] else { return [] }
+      guard let child = schema.children[name], child.setting?.availability != .older else { return [] }
       let shown = name == "*" ? "default" : name
       let gap = indent == 0 || child.setting != nil ? [""] : []
       return gap + (child.setting.map { entry($0, child, shown, indent) } ?? section(child, shown, indent))
@@ -111,7 +111,7 @@ public enum SettingsReference {
         lines.append("- Also understood: " + setting.formerNames.map { "`\($0)`" }.joined(separator: ", "))
       }
       switch setting.availability {
-      case .now: break
+      case .now, .older: break
       case .ignoredYet(let instead): lines.append("- Not available yet: \(instead)")
       case .refusedYet: lines.append("- Not available yet: anything but the default is refused")
       }

@@ -154,32 +154,55 @@ public enum SettingsTable {
 
   private static let security: [Setting] = [
     Setting(
-      "tls.server.*.certificate", .file, default: .required, reload: .live, sample: "server.pem",
+      "tls.server.*.certificate", .files, default: .required, reload: .live, sample: "server.pem",
       formerNames: ["tls_certificate", "certificate_file"],
-      "The certificate shown to clients, in PEM, with its chain behind it."),
+      "The certificate shown to clients, in PEM, with its chain behind it. Or a list, one for each kind of key: clients get the one "
+        + "that they can verify, so that an ECDSA certificate can stand beside one with RSA."),
     Setting(
-      "tls.server.*.private_key", .file, default: .required, reload: .live, sample: "server.key",
+      "tls.server.*.private_key", .files, default: .required, reload: .live, sample: "server.key",
       formerNames: ["tls_private_key", "private_key_file"],
-      "The private key of the certificate, in PEM, without a pass phrase. Only the supervisor reads the file."),
+      "The private key of the certificate, in PEM, without a pass phrase; with a list of certificates a list in the same order. Only "
+        + "the supervisor reads the files."),
     Setting(
       "tls.server.*.ca_list", .file, default: .derived("the authorities of the system"), reload: .live,
       example: "ca.pem", formerNames: ["tls_ca_list", "ca_file"],
       "The authorities, in PEM, that may have issued certificates of clients."),
     Setting(
+      "tls.server.*.ca_path", .path, reload: .live, example: "/etc/ssl/certs",
+      "A directory of such authorities, in PEM, beside ca_list. Other files in it are left alone."),
+    Setting(
+      "tls.server.*.verify_depth", .count(0...100), default: .written("9"), reload: .live,
+      "Authorities between the certificate of a client and its root at most."),
+    Setting(
       "tls.server.*.verify_client", .choice(ClientVerification.allCases.map(\.rawValue)), default: .written("off"),
-      reload: .live, formerNames: ["tls_verify_client"],
+      reload: .live,
       "Whether clients show a certificate. off: it is not asked for. optional: a client without one is served, one "
         + "with a bad one is not. require: a client without a good one is not served."),
     Setting(
+      "tls.server.*.verify_certificate", .boolean, default: .written("no"), reload: .live,
+      formerNames: ["tls_verify_client", "verify_cert"], availability: .older,
+      "An older way to say verify_client: optional, for certificates that clients show."),
+    Setting(
+      "tls.server.*.require_certificate", .boolean, default: .written("no"), reload: .live,
+      formerNames: ["tls_require_client_certificate", "tls_require_certificate", "require_cert"], availability: .older,
+      "An older way to say verify_client: require, with verify_certificate or without."),
+    Setting(
       "tls.server.*.min_version", .text(.tlsVersion), default: .written("TLSv1.2"), reload: .live,
-      "The oldest TLS version accepted. Versions before TLSv1.2 are never accepted (RFC 8996)."),
+      "The oldest TLS version accepted. TLSv1 and TLSv1.1 are broken (RFC 8996) and accepted only where they are named; OpenSSL's "
+        + "security level is lowered with them."),
     Setting(
       "tls.server.*.max_version", .text(.tlsVersion), default: .written("TLSv1.3"), reload: .live,
       "The newest TLS version accepted."),
     Setting(
-      "tls.server.*.cipher_list", .text(.any), default: .derived("the choice of OpenSSL"), reload: .live,
+      "tls.server.*.tls_method", .text(.any), reload: .live, example: "TLSv1.2+",
+      formerNames: ["method", "ssl_method"], availability: .older,
+      "An older way to say min_version and max_version. TLSv1.2: this version alone. TLSv1.2+: this and newer ones. SSLv23: what "
+        + "is safe, TLSv1.2+."),
+    Setting(
+      "tls.server.*.cipher_list", .text(.ciphers), default: .derived("ECDHE+AESGCM:ECDHE+CHACHA20"), reload: .live,
       example: "ECDHE+AESGCM", formerNames: ["tls_cipher_list", "ciphers"],
-      "The cipher suites of TLS 1.2, in the words of openssl-ciphers(1)."),
+      "The cipher suites of TLS 1.2 and older, the preferred first, in the words of openssl-ciphers(1). Clients that put ChaCha20 "
+        + "first get it. NULL ciphers, for tests, have to be named."),
     Setting(
       "tls.server.*.ciphersuites", .text(.any), default: .derived("the choice of OpenSSL"), reload: .live,
       example: "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384",
@@ -189,8 +212,28 @@ public enum SettingsTable {
       "Whether clients get session tickets (RFC 5077, RFC 8446 §4.6.1), by which they come back at less cost, at any "
         + "worker and after a restart. Their keys change every twelve hours."),
     Setting(
-      "tls.server.*.server_name", .list(.domain), default: .written("[]"), reload: .live, example: "[sip.example.test]",
-      "The names by which clients select this profile (server name indication), on any TLS listener."),
+      "tls.server.*.server_name", .list(.hostPattern), default: .written("[]"), reload: .live,
+      example: "[sip.example.test]",
+      "The names by which clients select this profile (server name indication), on any TLS listener; *.example.test is every name "
+        + "below example.test. A whole name goes before a pattern, a longer pattern before a shorter one."),
+    Setting(
+      "tls.server.*.groups", .text(.any), default: .derived("X25519:P-256:P-384"), reload: .live,
+      example: "P-256:P-384",
+      "Groups for the key exchange, the preferred first, in the words of OpenSSL."),
+    Setting(
+      "tls.server.*.handshake_timeout", .duration(100...300_000), default: .derived("timeouts.handshake"),
+      reload: .live,
+      example: "5s", formerNames: ["tls_handshake_timeout"], "For the handshake of a connection of this profile."),
+    Setting(
+      "tls.server.*.send_timeout", .duration(100...300_000), default: .derived("timeouts.send"), reload: .live,
+      example: "5s", formerNames: ["tls_send_timeout"],
+      "Without any progress while something waits to be sent over a connection of this profile."),
+    Setting(
+      "tls.server.*.log_level", .choice(NodeConfiguration.Log.Level.allCases.map(\.rawValue)),
+      default: .written("info"),
+      reload: .live, formerNames: ["tls_log"],
+      "The level at which lines tell of new connections of this profile: with debug they are left out while log.level is info, with "
+        + "warning they are written even while that is warning."),
     Setting(
       "tls.server.*.crl", .files, default: .written("[]"), reload: .live, example: "[crl.pem]",
       formerNames: ["crl_file"],
@@ -230,15 +273,22 @@ public enum SettingsTable {
       "Whether clients that ask get the responder's answer about the certificate along with it. It is fetched anew at half of "
         + "its time. A certificate that demands it (must-staple) isn't served without."),
     Setting(
-      "tls.client.*.certificate", .file, reload: .live, example: "server.pem", formerNames: ["certificate_file"],
-      "The certificate shown to servers that ask for one, in PEM, with its chain behind it."),
+      "tls.client.*.certificate", .files, reload: .live, example: "server.pem", formerNames: ["certificate_file"],
+      "The certificate shown to servers that ask for one, in PEM, with its chain behind it; or a list, one for each kind of key."
+    ),
     Setting(
-      "tls.client.*.private_key", .file, reload: .live, example: "server.key", formerNames: ["private_key_file"],
-      "The private key of that certificate."),
+      "tls.client.*.private_key", .files, reload: .live, example: "server.key", formerNames: ["private_key_file"],
+      "The private key of that certificate, or a list in the same order."),
     Setting(
       "tls.client.*.ca_list", .file, default: .derived("the authorities of the system"), reload: .live,
       example: "ca.pem", formerNames: ["tls_ca_list", "ca_file"],
       "The authorities, in PEM, that may have issued certificates of servers."),
+    Setting(
+      "tls.client.*.ca_path", .path, reload: .live, example: "/etc/ssl/certs",
+      "A directory of such authorities, in PEM, beside ca_list. Other files in it are left alone."),
+    Setting(
+      "tls.client.*.verify_depth", .count(0...100), default: .written("9"), reload: .live,
+      "Authorities between the certificate of a server and its root at most."),
     Setting(
       "tls.client.*.verify_certificate", .boolean, default: .written("yes"), reload: .live,
       formerNames: ["verify_cert", "tls_verify_server"],
@@ -249,6 +299,50 @@ public enum SettingsTable {
     Setting(
       "tls.client.*.max_version", .text(.tlsVersion), default: .written("TLSv1.3"), reload: .live,
       "The newest TLS version offered."),
+    Setting(
+      "tls.client.*.tls_method", .text(.any), reload: .live, example: "TLSv1.2+",
+      formerNames: ["method", "ssl_method"], availability: .older,
+      "An older way to say min_version and max_version. TLSv1.2: this version alone. TLSv1.2+: this and newer ones. SSLv23: what "
+        + "is safe, TLSv1.2+."),
+    Setting(
+      "tls.client.*.cipher_list", .text(.ciphers), default: .derived("ECDHE+AESGCM:ECDHE+CHACHA20"), reload: .live,
+      example: "ECDHE+AESGCM", formerNames: ["tls_cipher_list", "ciphers"],
+      "The cipher suites of TLS 1.2 and older, in the words of openssl-ciphers(1)."),
+    Setting(
+      "tls.client.*.ciphersuites", .text(.any), default: .derived("the choice of OpenSSL"), reload: .live,
+      example: "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384",
+      "The cipher suites of TLS 1.3, in the words of openssl-ciphers(1)."),
+    Setting(
+      "tls.client.*.domains", .list(.hostPattern), default: .written("[]"), reload: .live,
+      example: "[example.test, \"*.example.test\"]",
+      "The domains, hosts and addresses that are reached by this profile; *.example.test is every name below example.test. The "
+        + "name before DNS counts. A whole name goes before a pattern, a longer pattern before a shorter one; what nobody names is "
+        + "reached by the profile default."),
+    Setting(
+      "tls.client.*.allow_wildcards", .boolean, default: .written("no"), reload: .live,
+      "Whether a certificate for *.example.test is good for the hosts of that domain, which RFC 5922 forbids."),
+    Setting(
+      "tls.client.*.require_certificate", .boolean, default: .written("no"), reload: .live,
+      formerNames: ["tls_require_certificate", "require_cert"], availability: .older,
+      "An older setting without effect: servers always show a certificate."),
+    Setting(
+      "tls.client.*.groups", .text(.any), default: .derived("X25519:P-256:P-384"), reload: .live,
+      example: "P-256:P-384",
+      "Groups for the key exchange, the preferred first, in the words of OpenSSL."),
+    Setting(
+      "tls.client.*.handshake_timeout", .duration(100...300_000), default: .derived("timeouts.handshake"),
+      reload: .live,
+      example: "5s", formerNames: ["tls_handshake_timeout"], "For the handshake of a connection of this profile."),
+    Setting(
+      "tls.client.*.send_timeout", .duration(100...300_000), default: .derived("timeouts.send"), reload: .live,
+      example: "5s", formerNames: ["tls_send_timeout"],
+      "Without any progress while something waits to be sent over a connection of this profile."),
+    Setting(
+      "tls.client.*.log_level", .choice(NodeConfiguration.Log.Level.allCases.map(\.rawValue)),
+      default: .written("info"),
+      reload: .live, formerNames: ["tls_log"],
+      "The level at which lines tell of new connections of this profile: with debug they are left out while log.level is info, with "
+        + "warning they are written even while that is warning."),
     Setting(
       "tls.client.*.crl", .files, default: .written("[]"), reload: .live, example: "[crls]", formerNames: ["crl_file"],
       "Lists of revoked certificates, in PEM or DER: files, and directories with nothing else in them. They are watched: a "

@@ -1,5 +1,9 @@
-/// The TLS versions that can be asked for. Older ones are not offered (RFC 8996).
+/// The TLS versions that can be asked for; the two oldest are spoken only where they are named (RFC 8996).
 public enum TLSVersion: UInt8, Sendable, Comparable, CaseIterable {
+  /// TLS 1.0 (RFC 2246).
+  case v10 = 10
+  /// TLS 1.1 (RFC 4346).
+  case v11 = 11
   /// TLS 1.2 (RFC 5246).
   case v12 = 12
   /// TLS 1.3 (RFC 8446).
@@ -23,10 +27,8 @@ public enum ClientVerification: String, Sendable, CaseIterable {
 
 /// How accepted connections are secured: one entry of `tls.server`.
 public struct TLSServerProfile: Sendable, Equatable {
-  /// The certificate and its chain, leaf first.
-  public var certificatePEM: [UInt8]
-  /// The private key of the leaf, not encrypted.
-  public var privateKeyPEM: [UInt8]
+  /// Certificates with their chains, leaf first, and their keys; each with a key of another kind.
+  public var pairs: [TLSKeyPair]
   /// The authorities that may have issued client certificates; nil: those of the system.
   public var caListPEM: [UInt8]?
   /// Whether clients show a certificate.
@@ -35,11 +37,10 @@ public struct TLSServerProfile: Sendable, Equatable {
   public var minimumVersion: TLSVersion
   /// The newest version accepted.
   public var maximumVersion: TLSVersion
-  /// Cipher suites of TLS 1.2 in OpenSSL's words; nil: OpenSSL's choice.
-  public var cipherList: String?
-  /// Cipher suites of TLS 1.3 in OpenSSL's words; nil: OpenSSL's choice.
-  public var ciphersuites: String?
-  /// Names sent by clients (RFC 6066 §3) that select this profile on any TLS listener, in small letters.
+  /// Ciphers, limits and the like.
+  public var choices: TLSChoices
+  /// Names sent by clients (RFC 6066 §3) that select this profile on any TLS listener, in small letters; `*.domain` is all
+  /// below it.
   public var serverNames: [String]
   /// Whether clients get session tickets, by which they go on with a session after they come again.
   public var sessionTickets = true
@@ -48,28 +49,24 @@ public struct TLSServerProfile: Sendable, Equatable {
 
   /// A profile with the defaults of the settings.
   public init(
-    certificatePEM: [UInt8], privateKeyPEM: [UInt8], caListPEM: [UInt8]? = nil,
-    verifyClient: ClientVerification = .off, minimumVersion: TLSVersion = .v12, maximumVersion: TLSVersion = .v13,
-    cipherList: String? = nil, ciphersuites: String? = nil, serverNames: [String] = []
+    pairs: [TLSKeyPair], caListPEM: [UInt8]? = nil, verifyClient: ClientVerification = .off,
+    minimumVersion: TLSVersion = .v12, maximumVersion: TLSVersion = .v13, choices: TLSChoices = TLSChoices(),
+    serverNames: [String] = []
   ) {
-    self.certificatePEM = certificatePEM
-    self.privateKeyPEM = privateKeyPEM
+    self.pairs = pairs
     self.caListPEM = caListPEM
     self.verifyClient = verifyClient
     self.minimumVersion = minimumVersion
     self.maximumVersion = maximumVersion
-    self.cipherList = cipherList
-    self.ciphersuites = ciphersuites
+    self.choices = choices
     self.serverNames = serverNames
   }
 }
 
 /// How connections that we open are secured: one entry of `tls.client`.
 public struct TLSClientProfile: Sendable, Equatable {
-  /// The certificate shown to servers that ask, with its chain; nil: none.
-  public var certificatePEM: [UInt8]?
-  /// Its private key; given exactly when the certificate is.
-  public var privateKeyPEM: [UInt8]?
+  /// Certificates shown to servers that ask, with their chains and keys; each with a key of another kind.
+  public var pairs: [TLSKeyPair]
   /// The authorities that may have issued server certificates; nil: those of the system.
   public var caListPEM: [UInt8]?
   /// Whether the server's certificate and its identity (RFC 5922 §7) are checked.
@@ -78,19 +75,28 @@ public struct TLSClientProfile: Sendable, Equatable {
   public var minimumVersion: TLSVersion
   /// The newest version offered.
   public var maximumVersion: TLSVersion
+  /// Ciphers, limits and the like.
+  public var choices: TLSChoices
+  /// The domains, hosts and addresses for which this profile is used, in small letters; `*.domain` is all below it.
+  public var domains: [String]
+  /// Whether a certificate for `*.domain` is good for the hosts of that domain, against RFC 5922 §7.2.
+  public var allowsWildcards: Bool
   /// What is done about revoked certificates.
   public var revocation = RevocationProfile()
 
   /// A profile with the defaults of the settings.
   public init(
-    certificatePEM: [UInt8]? = nil, privateKeyPEM: [UInt8]? = nil, caListPEM: [UInt8]? = nil,
-    verifyCertificate: Bool = true, minimumVersion: TLSVersion = .v12, maximumVersion: TLSVersion = .v13
+    pairs: [TLSKeyPair] = [], caListPEM: [UInt8]? = nil, verifyCertificate: Bool = true,
+    minimumVersion: TLSVersion = .v12, maximumVersion: TLSVersion = .v13, choices: TLSChoices = TLSChoices(),
+    domains: [String] = [], allowsWildcards: Bool = false
   ) {
-    self.certificatePEM = certificatePEM
-    self.privateKeyPEM = privateKeyPEM
+    self.pairs = pairs
     self.caListPEM = caListPEM
     self.verifyCertificate = verifyCertificate
     self.minimumVersion = minimumVersion
     self.maximumVersion = maximumVersion
+    self.choices = choices
+    self.domains = domains
+    self.allowsWildcards = allowsWildcards
   }
 }

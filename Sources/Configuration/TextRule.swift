@@ -32,8 +32,12 @@ extension TextRule {
       guard let algorithm = DigestAlgorithm(token: text) else { throw refusal(of: text) }
       return "\(algorithm.token)"
     case .tlsVersion:
-      guard Self.readVersion(text) != nil else { throw refusal(of: text) }
+      guard Self.readVersion(text) != nil else { throw Self.versionProblem(text) }
       return text
+    case .hostPattern:
+      let host = text.hasPrefix("*.") ? String(text.dropFirst(2)) : text
+      guard host != text ? Self.isHostName(host) : Self.readHost(text) != nil else { throw refusal(of: text) }
+      return text.lowercased()
     case .quotable:
       let isPlain = text.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F && $0 != 0x22 && $0 != 0x5C }
       guard !text.isEmpty, isPlain else { throw refusal(of: text) }
@@ -53,7 +57,7 @@ extension TextRule {
     case .redisURL:
       _ = try RedisURL(text)
       return text
-    case .any:
+    case .ciphers, .any:
       guard !text.isEmpty else { throw ValueProblem(problem: "the text is empty", remedy: "give one or drop the key") }
       return text
     }
@@ -71,13 +75,14 @@ extension TextRule {
     case .headerField: "the name of a header field that may be missing"
     case .algorithm: "a digest algorithm"
     case .tlsVersion: "a TLS version"
+    case .hostPattern: "a host name, an IP address or a pattern such as *.example.test"
     case .quotable: "a text without quotes and backslashes"
     case .uri: "a SIP or SIPS URI"
     case .preference: "a number from 0 to 1 with at most three digits behind the point"
     case .certificateMatch: "what a certificate can be known by"
     case .certificateProof: "what a certificate can prove"
     case .redisURL: "the address of a Redis server"
-    case .any: "a text"
+    case .ciphers, .any: "a text"
     }
   }
 
@@ -88,7 +93,6 @@ extension TextRule {
       case .network: "write 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32, with no bit set behind the prefix"
       case .headerField: "give a name such as X-Account; those that routing, dialogs and bodies need can't be named"
       case .algorithm: "give MD5, SHA-256 or SHA-512-256"
-      case .tlsVersion: "give TLSv1.2 or TLSv1.3"
       case .uri: "write sip:user@host, with :port and ;transport=tcp where they are needed"
       case .certificateMatch:
         "write uri:sip:*@example.test, dns:gateway.example.test, cn:NAME or sha256:HEX; * may stand twice, in hosts "
@@ -175,6 +179,8 @@ extension TextRule {
   /// The version; nil when the text is none that we speak.
   static func readVersion(_ text: String) -> TLSVersion? {
     switch text.lowercased() {
+    case "tlsv1", "tlsv1.0", "tls1.0", "1.0": .v10
+    case "tlsv1.1", "tls1.1", "1.1": .v11
     case "tlsv1.2", "tls1.2", "1.2": .v12
     case "tlsv1.3", "tls1.3", "1.3": .v13
     default: nil

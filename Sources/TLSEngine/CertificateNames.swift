@@ -36,15 +36,21 @@ public struct CertificateNames: Hashable, Sendable {
     return [commonName.lowercased()]
   }
 
-  /// Whether the certificate speaks for `name`, a domain, host or address literal (IPv6 with or without brackets).
-  public func authenticate(_ name: String) -> Bool {
+  /// Whether the certificate speaks for `name`, a domain, host or address literal (IPv6 with or without brackets). With
+  /// `allowsWildcards` the name `*.example.test` is every host of that domain, though RFC 5922 §7.2 forbids it.
+  public func authenticate(_ name: String, allowsWildcards: Bool = false) -> Bool {
     if let literal = Self.literal(name) {
       // Deviation: RFC 5922 §7.1 knows no IP address names; peers that are configured by address have nothing else.
       // Pinned by "compares identities by the rules of RFC 5922".
       return addresses.contains(literal) || identities.contains { Self.literal($0) == literal }
     }
     // RFC 5922 §7.2: whole names, without case, and no wildcards: `*.example.com` is only itself.
-    return identities.contains(name.lowercased())
+    let small = name.lowercased()
+    if identities.contains(small) { return true }
+    // RFC 6125 §6.4.3: one label, the whole of it, and the leftmost. A certificate for all of a top-level domain is nobody's.
+    guard allowsWildcards, let dot = small.firstIndex(of: "."), dot > small.startIndex else { return false }
+    let parent = small[dot...]
+    return parent.dropFirst().contains(".") && identities.contains("*" + parent)
   }
 
   /// The address that a host is, if it is one.

@@ -34,7 +34,7 @@ extension TLSContext {
 }
 
 extension TLSError {
-  /// The same error as what it is when the result of the verification tells of revocation.
+  /// The same error as what it is when the result of the verification tells more.
   func specified(byVerification code: Int, lists: [RevocationList], now: Int64) -> TLSError {
     guard kind == .certificate else { return self }
     switch code {
@@ -42,7 +42,21 @@ extension TLSError {
     case copenssl_code_crl_expired, copenssl_code_crl_not_yet_valid:
       let late = lists.filter { list in list.nextUpdate.map { $0 <= now } ?? false }.map(\.file)
       return TLSError(.crlExpired, late.isEmpty ? text : "\(text) (\(late.joined(separator: ", ")))")
-    default: return self
+    default: return Self.kind(ofVerification: code).map { TLSError($0, text) } ?? self
+    }
+  }
+
+  private static func kind(ofVerification code: Int) -> Kind? {
+    switch code {
+    case copenssl_code_expired: .expired
+    case copenssl_code_not_yet_valid: .notYetValid
+    case copenssl_code_self_signed: .selfSigned
+    case copenssl_code_self_signed_in_chain, copenssl_code_no_issuer, copenssl_code_no_local_issuer,
+      copenssl_code_unverified_leaf:
+      .unknownAuthority
+    case copenssl_code_purpose, copenssl_code_invalid_authority: .purpose
+    case copenssl_code_chain_too_long: .chainTooLong
+    default: nil
     }
   }
 }

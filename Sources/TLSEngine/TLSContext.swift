@@ -2,8 +2,12 @@ import COpenSSL
 import CTLSRecords
 import Structures
 
-/// The versions of TLS that are spoken (RFC 9325 §3.1.1).
+/// The versions of TLS that are spoken (RFC 9325 §3.1.1); the two oldest only where they are asked for (RFC 8996).
 public enum TLSProtocolVersion: Int32, Sendable, Comparable {
+  /// TLS 1.0.
+  case v10 = 0x0301
+  /// TLS 1.1.
+  case v11 = 0x0302
   /// TLS 1.2.
   case v12 = 0x0303
   /// TLS 1.3.
@@ -28,10 +32,8 @@ public enum PeerVerification: Int32, Sendable {
 public struct TLSSettings: Sendable {
   /// Names the profile; sessions are resumed within it only.
   public var profile = "default"
-  /// Our certificate, then those that lead from it to an authority; a server must have one.
-  public var chain: [UInt8]?
-  /// The private key of the certificate, without a passphrase.
-  public var privateKey: [UInt8]?
+  /// Our certificates and their keys, each with a key of another kind; a server must have one.
+  public var pairs: [KeyPair] = []
   /// The authorities that the peer's certificate must come from; nil: those that the system trusts.
   public var authorities: [UInt8]?
   /// What is asked of the peer; nil: off for a server, required for a client.
@@ -40,10 +42,22 @@ public struct TLSSettings: Sendable {
   public var minimumVersion = TLSProtocolVersion.v12
   /// The newest version spoken.
   public var maximumVersion = TLSProtocolVersion.v13
-  /// Cipher suites of TLS 1.2 in OpenSSL's notation; nil: OpenSSL's choice.
+  /// Cipher suites of TLS 1.2 in OpenSSL's notation; nil: those with forward secrecy and authenticated encryption.
   public var cipherList: String?
   /// Cipher suites of TLS 1.3 in OpenSSL's notation; nil: OpenSSL's choice.
   public var cipherSuites: String?
+  /// Whether suites that don't encrypt may be spoken, if the list names them.
+  public var permitsNull = false
+  /// Groups for the key exchange in OpenSSL's notation, the preferred first; nil: X25519, P-256, P-384.
+  public var groups: String?
+  /// Authorities above the peer's own certificate at most; nil: OpenSSL's choice, which is 100.
+  public var verifyDepth: Int?
+  /// Whether a peer's certificate for `*.example.test` is good for every host of that domain, against RFC 5922 §7.2.
+  public var allowsWildcards = false
+  /// From the TCP connection to the end of the handshake; nil: as long as for all.
+  public var handshakeTime: Duration?
+  /// Without any progress while octets wait to be sent; nil: as long as for all.
+  public var sendTime: Duration?
   /// How it is found out that the peer's certificate was revoked.
   public var revocation = RevocationSettings()
 
@@ -73,6 +87,12 @@ public final class TLSContext {
   public let verification: PeerVerification
   /// Whether its connections go on without their SSL object where they can.
   public let detaches: Bool
+  /// Whether wildcards in peers' certificates count.
+  public let allowsWildcards: Bool
+  /// From the TCP connection to the end of the handshake; nil: as long as for all.
+  public let handshakeTime: Duration?
+  /// Without any progress while octets wait to be sent; nil: as long as for all.
+  public let sendTime: Duration?
   /// The name of the profile.
   public let profile: String
   /// The lists of revoked certificates that peers are looked up in.
@@ -88,7 +108,7 @@ public final class TLSContext {
   public let certificate: PeerCertificate?
   private let keyLog: KeyLog?
   let pointer: OpaquePointer
-  private(set) var named: [String: TLSContext] = [:]
+  private(set) var named = NameTable<TLSContext>()
 
   /// A context ready for use; the error names what can't be used and why. What has to be kept of peers' certificates goes to
   /// `issuers`, which contexts may share. A server's session tickets are sealed with `tickets`; nil: it gives out none.
@@ -111,15 +131,18 @@ public final class TLSContext {
     self.pointer = pointer
     detaches = settings.detaches
     ticketKeys = tickets
+    allowsWildcards = settings.allowsWildcards
+    (handshakeTime, sendTime) = (settings.handshakeTime, settings.sendTime)
     tlsrecords_prepare(pointer)
     copenssl_set_verify(pointer, verification.rawValue)
-    try useIdentity(settings)
+    // First, for what is allowed holds for certificates too.
+    try useChoices(settings)
+    try useIdentities(settings.pairs)
     try useAuthorities(settings)
     try useLists(settings.revocation)
     if role == .server { try useStapling(settings.revocation.stapling) }
     // RFC 6066 §8: whoever verifies asks, so that a revoked server's own word is heard.
     if role == .client, verification != .off { _ = copenssl_want_staple(pointer) }
-    try useCiphers(settings)
     if role == .server { try useTickets(settings) }
     if let keyLog {
       tlsrecords_set_key_log(copenssl_key_log_line)
@@ -133,30 +156,20 @@ public final class TLSContext {
   /// live for ever. To be called when connections begin with others from now on.
   public func retire() {
     let known = named.values
-    named = [:]
+    named = NameTable()
     for context in known { context.retire() }
   }
 
-  /// Serves clients that name `serverName` (RFC 6066 §3; letters compared without case) from `context`, all others from this one.
+  /// Serves clients that name `serverName` (RFC 6066 §3; letters compared without case, `*.domain` is all below it) from `context`, all others from this one.
   public func setContext(_ context: TLSContext, forServerName serverName: String) {
-    named[serverName.lowercased()] = context
+    named.set(context, for: serverName)
     copenssl_set_name_callback(
       pointer,
       { name, argument in
         guard let name, let argument else { return nil }
         let owner = Unmanaged<TLSContext>.fromOpaque(argument).takeUnretainedValue()
-        return owner.named[String(cString: name).lowercased()]?.pointer
+        return owner.named[String(cString: name)]?.pointer
       }, Unmanaged.passUnretained(self).toOpaque())
-  }
-
-  private func useIdentity(_ settings: TLSSettings) throws(TLSError) {
-    guard let chain = settings.chain else {
-      if role == .server { throw TLSError(.configuration, "certificate: none given") }
-      return
-    }
-    if copenssl_use_chain(pointer, chain, chain.count) != 1 { throw .configuration("certificate") }
-    guard let key = settings.privateKey else { throw TLSError(.configuration, "private key: none given") }
-    if copenssl_use_key(pointer, key, key.count) != 1 { throw .configuration("private key") }
   }
 
   private func useAuthorities(_ settings: TLSSettings) throws(TLSError) {
@@ -166,13 +179,6 @@ public final class TLSContext {
       return
     }
     if copenssl_use_trust(pointer, authorities, authorities.count) != 1 { throw .configuration("CA list") }
-  }
-
-  private func useCiphers(_ settings: TLSSettings) throws(TLSError) {
-    if let list = settings.cipherList, copenssl_set_ciphers(pointer, list) != 1 { throw .configuration("cipher list") }
-    if let suites = settings.cipherSuites, copenssl_set_suites(pointer, suites) != 1 {
-      throw .configuration("cipher suites")
-    }
   }
 
   /// A session is continued under its own profile only, and only while that asks for the same proof of the peer.

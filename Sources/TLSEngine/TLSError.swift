@@ -10,8 +10,20 @@ public struct TLSError: Error, Hashable, Sendable {
     case version
     /// The two ends have no cipher suite in common.
     case cipher
-    /// We didn't accept the peer's certificate.
+    /// We didn't accept the peer's certificate, for none of the reasons below.
     case certificate
+    /// The peer's certificate, or one above it, has expired.
+    case expired
+    /// The peer's certificate, or one above it, is not valid yet.
+    case notYetValid
+    /// Nobody whom we trust issued the peer's certificate.
+    case unknownAuthority
+    /// The peer issued its certificate itself.
+    case selfSigned
+    /// The peer's certificate is for something else (RFC 5280 §4.2.1.12, RFC 5924).
+    case purpose
+    /// There are more authorities above the peer's certificate than its profile permits.
+    case chainTooLong
     /// The peer has to show a certificate and showed none.
     case noCertificate
     /// The peer's certificate is good but belongs to somebody else (RFC 5922 §7.3).
@@ -54,7 +66,9 @@ public struct TLSError: Error, Hashable, Sendable {
     case copenssl_reason_certificate_verify_failed:
       return TLSError(.certificate, verification.map { "\(text): \($0)" } ?? text)
     case copenssl_reason_wrong_version_number, copenssl_reason_http_request: return TLSError(.notTLS, text)
-    case copenssl_reason_unsupported_protocol: return TLSError(.version, text)
+    case copenssl_reason_unsupported_protocol, copenssl_reason_version_too_low, copenssl_reason_version_too_high,
+      copenssl_reason_no_protocols_available, copenssl_reason_wrong_ssl_version, copenssl_alert_protocol_version:
+      return TLSError(.version, text)
     case copenssl_reason_no_shared_cipher: return TLSError(.cipher, text)
     case copenssl_reason_peer_did_not_return_a_certificate: return TLSError(.noCertificate, text)
     case copenssl_reason_alert...: return TLSError(.alert, text)

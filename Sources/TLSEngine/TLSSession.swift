@@ -52,6 +52,11 @@ public final class TLSSession {
   /// Who issued the certificate that the peer proved; nil without one, and before the handshake is done.
   public private(set) var peerChain: PeerChain?
 
+  private var chosen: TLSContext?
+
+  /// The context that the handshake ended with, where the client's server name chose it; told once.
+  public func takeContext() -> TLSContext? { chosen.take() }
+
   /// A session on a connected socket. A client's `peerName` is the domain, host or address literal that it means to
   /// reach: it is sent as server name (RFC 6066 §3) unless it is a literal, and, with verification on, the peer's
   /// certificate must name it.
@@ -90,7 +95,8 @@ public final class TLSSession {
         return .failed(refusal)
       }
       isEstablished = true
-      peerChain = usedContext(of: connection).flatMap { PeerChain(connection, context: $0) }
+      chosen = usedContext(of: connection)
+      peerChain = chosen.flatMap { PeerChain(connection, context: $0) }
       if !isServer { staple = readStaple(connection) }
       detach(connection)
       return .done
@@ -183,7 +189,7 @@ public final class TLSSession {
   private func usedContext(of connection: OpaquePointer) -> TLSContext? {
     let used = copenssl_connection_context(connection)
     guard let context, used != context.pointer else { return context }
-    return context.named.values.first { $0.pointer == used } ?? context
+    return context.named.values.first(where: { $0.pointer == used }) ?? context
   }
 
   /// RFC 5922 §7.3: a server that isn't authenticated for the domain is left at once.
@@ -193,7 +199,7 @@ public final class TLSSession {
       return TLSError(.noCertificate, "peer did not return a certificate")
     }
     let names = CertificateNames(reading: certificate)
-    if names.authenticate(name) { return nil }
+    if names.authenticate(name, allowsWildcards: context.allowsWildcards) { return nil }
     let found = names.identities.isEmpty ? "no name" : names.identities.joined(separator: ", ")
     return TLSError(.identity, "certificate is for \(found), not for \(name)")
   }

@@ -12,7 +12,7 @@ extension Connection {
       state = .flushing(reason)
       layer.pool.give(&input)
       deadlines.clear()
-      deadlines.send = layer.loop.now + layer.settings.sendTime
+      deadlines.send = layer.loop.now + sendTime
       arm()
       updateInterest()
       queueForFlush()

@@ -40,7 +40,7 @@ extension Connection {
       return fail(error)
     }
     state = .handshaking
-    deadlines.begin(.handshake, until: layer.loop.now + layer.settings.handshakeTime)
+    deadlines.begin(.handshake, until: layer.loop.now + (context.handshakeTime ?? layer.settings.handshakeTime))
     arm()
     // A client speaks first.
     wantsWrite = !isAccepted
@@ -56,6 +56,7 @@ extension Connection {
     switch step {
     case .done:
       wantsWrite = false
+      adopt(session.takeContext())
       judge(session)
     case .wantRead, .wantWrite:
       wantsWrite = step == .wantWrite

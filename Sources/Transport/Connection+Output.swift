@@ -62,7 +62,7 @@ extension Connection {
     if output.count == 0 {
       deadlines.send = .distantFuture
     } else if hasProgress || deadlines.send == .distantFuture {
-      deadlines.send = layer.loop.now + layer.settings.sendTime
+      deadlines.send = layer.loop.now + sendTime
       arm()
     }
     let suspends = output.count > layer.settings.backPressureBytes

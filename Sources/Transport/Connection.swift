@@ -40,7 +40,8 @@ final class Connection: EventHandler, DeadlineOwner, PacedReader {
 
   let layer: TransportLayer
   private let opened: Opened?
-  let context: TLSContext?
+  /// The one that the handshake began with, then the one that the client's server name chose.
+  private(set) var context: TLSContext?
   var session: TLSSession?
   /// When it was accepted, or we began to open it.
   let since: Instant
@@ -98,6 +99,12 @@ final class Connection: EventHandler, DeadlineOwner, PacedReader {
   }
 
   deinit { layer.counters.connectionObjects -= 1 }
+
+  /// Goes on by the profile that the handshake ended with.
+  func adopt(_ chosen: TLSContext?) { if let chosen { context = chosen } }
+
+  /// How long it may be without progress while octets wait to be sent.
+  var sendTime: Duration { context?.sendTime ?? layer.settings.sendTime }
 
   /// Names it among the connections of this process.
   var id: UInt64 { if case .stream(let name) = flow.id { name.connection } else { 0 } }

@@ -22,18 +22,18 @@ extension TransportLayer {
 
   /// Sends a message to an address: over the connection that was opened to it for the same profile and name, or over a new
   /// one; a datagram from the first listener of the family. `name` is the domain or host that the peer must prove to be;
-  /// nil: its address.
+  /// nil: its address. `profile`: nil: the one for that name.
   public func send(
     _ message: Span<UInt8>, to address: SocketAddress, transport: TransportProtocol, name: String? = nil,
-    profile: String = "default", tag: UInt64 = 0
+    profile: String? = nil, tag: UInt64 = 0
   ) -> SendResult {
     if transport == .udp { return sendDatagram(message, to: address, tag) }
-    let key = Connection.Key(transport: transport, remote: address, profile: profile, name: name)
+    let key = key(address, transport, name, profile)
     // One in doubt is left to itself: a new one finds out sooner whether the peer is there.
     if let connection = outgoing[key], connection.takesMessages, !connection.hasEnded, !connection.isSuspect {
       return count(connection.enqueue(message, tag: tag))
     }
-    let context = clientContexts[profile]
+    let context = clientContexts[key.profile]
     if transport == .tls, context == nil { return fail(tag, .noProfile) }
     guard counters.connections < settings.maximumConnections else {
       counters.overloads += 1
@@ -50,9 +50,9 @@ extension TransportLayer {
   /// The connection over which a message to an address goes that was just accepted (``send(_:to:transport:name:profile:tag:)``):
   /// its end is the end of hoping for an answer. Nil for datagrams.
   public func connection(
-    to address: SocketAddress, transport: TransportProtocol, name: String? = nil, profile: String = "default"
+    to address: SocketAddress, transport: TransportProtocol, name: String? = nil, profile: String? = nil
   ) -> StreamFlow? {
-    let key = Connection.Key(transport: transport, remote: address, profile: profile, name: name)
+    let key = key(address, transport, name, profile)
     guard case .stream(let flow) = outgoing[key]?.flow.id else { return nil }
     return flow
   }

@@ -40,6 +40,7 @@ public final class TransportLayer {
   var streamListeners: [StreamListener] = []
   var datagramListeners: [DatagramListener] = []
   var clientContexts: [String: TLSContext] = [:]
+  var clientNames = NameTable<String>()
   /// Readers that have more than fitted into a turn, in order.
   var waitingReaders: [any PacedReader] = []
   var readingTurn = Instant(nanoseconds: 0)
@@ -93,6 +94,18 @@ public final class TransportLayer {
   /// TLS connections opened from now on under this profile use this context.
   public func setClientContext(_ context: TLSContext, profile: String = "default") {
     clientContexts[profile] = context
+  }
+
+  /// TLS connections to these names are opened under these profiles from now on, where the sender names none.
+  public func setClientNames(_ names: NameTable<String>) { clientNames = names }
+
+  /// The key of a connection that we open. Without patterns nothing is looked up.
+  func key(
+    _ address: SocketAddress, _ transport: TransportProtocol, _ name: String?, _ profile: String?
+  ) -> Connection.Key {
+    var profile = profile
+    if profile == nil, transport == .tls, !clientNames.isEmpty { profile = clientNames[name ?? "\(address.address)"] }
+    return Connection.Key(transport: transport, remote: address, profile: profile ?? "default", name: name)
   }
 
   /// Waits and holds by other settings from now on. Deadlines that run already, and options of sockets that are open, stay

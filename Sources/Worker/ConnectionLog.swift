@@ -8,6 +8,7 @@ import Transport
 struct ConnectionLog {
   private var log: Logger
   private var allowance: LogAllowance
+  private var levels: (server: [String: Logger.Level], client: [String: Logger.Level]) = ([:], [:])
 
   init(_ log: Logger, start: Instant) {
     self.log = log
@@ -16,6 +17,16 @@ struct ConnectionLog {
 
   /// Writes lines of this level and above from now on.
   mutating func setLevel(_ level: Logger.Level) { log.logLevel = level }
+
+  /// The level of the lines that tell of new connections, by TLS profile; info for all others.
+  mutating func setLevels(server: [String: Logger.Level], client: [String: Logger.Level]) {
+    levels = (server.filter { $0.value != .info }, client.filter { $0.value != .info })
+  }
+
+  private func level(_ facts: ConnectionFacts) -> Logger.Level {
+    let own = facts.isAccepted ? levels.server : levels.client
+    return own.isEmpty ? .info : facts.profile.flatMap { own[$0] } ?? .info
+  }
 
   /// To be called now and then: tells of lines that were not written.
   mutating func tellSuppressed() {
@@ -30,18 +41,20 @@ struct ConnectionLog {
       log.debug("\(direction) \(flow.remote) on \(flow.local)")
       return
     }
-    guard log.logLevel <= .info else { return }
+    let level = level(facts)
+    guard log.logLevel <= level else { return }
     let verb = facts.isAccepted ? "tls_accept" : "tls_connect"
     let direction = facts.isAccepted ? "from" : "to"
-    log.info("\(verb): new connection \(direction) \(flow.remote) using \(tls.version) \(tls.cipher) \(tls.cipherBits)")
-    log.info("\(verb): \(facts.isAccepted ? "local" : "sending") socket: \(flow.local)")
+    let agreed = "\(tls.version) \(tls.cipher) \(tls.cipherBits)"
+    log.log(level: level, "\(verb): new connection \(direction) \(flow.remote) using \(agreed)")
+    log.log(level: level, "\(verb): \(facts.isAccepted ? "local" : "sending") socket: \(flow.local)")
     let side = facts.isAccepted ? "client" : "server"
     guard let peer = tls.peer else {
-      log.info("\(verb): \(side) did not present a certificate")
+      log.log(level: level, "\(verb): \(side) did not present a certificate")
       return
     }
-    log.info("\(verb): \(side) certificate subject:\(peer.subject)")
-    log.info("\(verb): \(side) certificate issuer:\(peer.issuer)")
+    log.log(level: level, "\(verb): \(side) certificate subject:\(peer.subject)")
+    log.log(level: level, "\(verb): \(side) certificate issuer:\(peer.issuer)")
   }
 
   /// A connection came to its end.

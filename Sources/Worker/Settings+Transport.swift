@@ -32,8 +32,7 @@ extension TLSSettings {
     self.init()
     self.detaches = detaches
     self.profile = name
-    chain = profile.certificatePEM
-    privateKey = profile.privateKeyPEM
+    pairs = profile.pairs.map { KeyPair($0) }
     authorities = profile.caListPEM
     verification =
       switch profile.verifyClient {
@@ -43,8 +42,7 @@ extension TLSSettings {
       }
     minimumVersion = TLSProtocolVersion(profile.minimumVersion)
     maximumVersion = TLSProtocolVersion(profile.maximumVersion)
-    cipherList = profile.cipherList
-    cipherSuites = profile.ciphersuites
+    adopt(profile.choices)
     revocation = RevocationSettings(profile.revocation)
   }
 
@@ -53,13 +51,35 @@ extension TLSSettings {
     self.init()
     self.detaches = detaches
     self.profile = name
-    chain = profile.certificatePEM
-    privateKey = profile.privateKeyPEM
+    pairs = profile.pairs.map { KeyPair($0) }
     authorities = profile.caListPEM
     verification = profile.verifyCertificate ? .required : .off
+    allowsWildcards = profile.allowsWildcards
+    adopt(profile.choices)
     revocation = RevocationSettings(profile.revocation)
     minimumVersion = TLSProtocolVersion(profile.minimumVersion)
     maximumVersion = TLSProtocolVersion(profile.maximumVersion)
+  }
+}
+
+extension TLSSettings {
+  /// What server and client profiles choose alike.
+  mutating func adopt(_ choices: TLSChoices) {
+    cipherList = choices.cipherList
+    cipherSuites = choices.ciphersuites
+    groups = choices.groups
+    verifyDepth = choices.verifyDepth
+    handshakeTime = choices.handshakeTime
+    sendTime = choices.sendTime
+    permitsNull = choices.namesNull
+  }
+}
+
+extension TLSSettings.KeyPair {
+  /// A pair of files.
+  init(_ pair: TLSKeyPair) {
+    self.init(chain: pair.certificatePEM, privateKey: pair.privateKeyPEM)
+    (chainName, keyName) = (pair.certificateFile, pair.keyFile)
   }
 }
 
@@ -87,6 +107,8 @@ extension TLSProtocolVersion {
   init(_ version: TLSVersion) {
     self =
       switch version {
+      case .v10: .v10
+      case .v11: .v11
       case .v12: .v12
       case .v13: .v13
       }

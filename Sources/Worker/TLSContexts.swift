@@ -8,11 +8,20 @@ struct TLSContexts {
   let server: [String: TLSContext]
   /// For connections that we open.
   let client: [String: TLSContext]
+  /// The client profiles that domains, hosts and addresses are reached by; all others by `default`.
+  let clientNames: NameTable<String>
 
-  /// Makes the contexts.
-  init(_ configuration: NodeConfiguration, issuers: IssuerTable = IssuerTable(), tickets: TicketKeyRing? = nil)
-    throws(StartError)
-  {
+  private let clientProfiles: [String: TLSClientProfile]
+  private let keyLogPath: String?
+
+  /// Makes the contexts. Those for connections that we open are taken over from `previous` where nothing changed: reading the
+  /// system's authorities takes long.
+  init(
+    _ configuration: NodeConfiguration, issuers: IssuerTable = IssuerTable(), tickets: TicketKeyRing? = nil,
+    previous: TLSContexts? = nil
+  ) throws(StartError) {
+    clientProfiles = configuration.tlsClient
+    keyLogPath = configuration.keyLog
     let detaches = configuration.detach == .auto && DetachTrial.failure == nil
     let keyLog = try Self.keyLog(configuration)
     var server: [String: TLSContext] = [:]
@@ -29,13 +38,20 @@ struct TLSContexts {
       }
     }
     var client: [String: TLSContext] = [:]
+    var clientNames = NameTable<String>()
     for (name, profile) in configuration.tlsClient {
+      for domain in profile.domains { clientNames.set(name, for: domain) }
+      if let previous, previous.clientProfiles[name] == profile, previous.keyLogPath == keyLogPath {
+        client[name] = previous.client[name]
+        continue
+      }
       var settings = TLSSettings(profile, name: name, detaches: detaches)
       settings.keyLog = keyLog
       client[name] = try Self.context(.client, settings, issuers)
     }
     self.server = server
     self.client = client
+    self.clientNames = clientNames
   }
 
   private static func keyLog(_ configuration: NodeConfiguration) throws(StartError) -> KeyLog? {

@@ -5,6 +5,11 @@ import Transport
 extension WorkerCounters {
   static func tlsSources() -> [(name: String, value: (Readings) -> UInt64)] {
     agreedSources() + failureSources() + [
+      ("tls.failed_timeout", { $0.io.deadlines[Int(TransportDeadline.handshake.rawValue)] }),
+      (
+        "tls.failed_other",
+        { failures($0, .other) + failures($0, .system) + failures($0, .configuration) }
+      ),
       ("tls.days_left", { $0.daysLeft }), ("tls.key_log", { $0.isKeyLogOn ? 1 : 0 }),
     ]
   }
@@ -21,16 +26,27 @@ extension WorkerCounters {
     ]
   }
 
-  private static func failureSources() -> [(name: String, value: (Readings) -> UInt64)] {
-    [
-      ("tls.failed_timeout", { $0.io.deadlines[Int(TransportDeadline.handshake.rawValue)] }),
-      ("tls.failed_not_tls", { failures($0, .notTLS) }), ("tls.failed_version", { failures($0, .version) }),
-      ("tls.failed_cipher", { failures($0, .cipher) }), ("tls.failed_certificate", { failures($0, .certificate) }),
-      ("tls.failed_no_certificate", { failures($0, .noCertificate) }),
-      ("tls.failed_identity", { failures($0, .identity) }), ("tls.failed_alert", { failures($0, .alert) }),
-      ("tls.failed_closed", { failures($0, .closed) }),
-      ("tls.failed_other", { failures($0, .other) + failures($0, .system) + failures($0, .configuration) }),
-    ]
+  /// Failed handshakes by what they failed for; those for revocation stand among its counters.
+  static let handshakeFailures: [(kind: TLSError.Kind, counter: String)] = [
+    (.notTLS, "tls.failed_not_tls"),
+    (.version, "tls.failed_version"),
+    (.cipher, "tls.failed_cipher"),
+    (.certificate, "tls.failed_certificate"),
+    (.expired, "tls.failed_expired"),
+    (.notYetValid, "tls.failed_not_yet_valid"),
+    (.unknownAuthority, "tls.failed_unknown_ca"),
+    (.selfSigned, "tls.failed_self_signed"),
+    (.purpose, "tls.failed_purpose"),
+    (.chainTooLong, "tls.failed_chain_too_long"),
+    (.noCertificate, "tls.failed_no_certificate"),
+    (.identity, "tls.failed_identity"),
+    (.alert, "tls.failed_alert"),
+    (.closed, "tls.failed_closed"),
+  ]
+
+  /// Where the numbers come from.
+  static func failureSources() -> [(name: String, value: (Readings) -> UInt64)] {
+    handshakeFailures.map { kind, counter in (counter, { $0.io.handshakeFailures[Int(kind.rawValue)] }) }
   }
 
   private static func failures(_ readings: Readings, _ kind: TLSError.Kind) -> UInt64 {

@@ -72,6 +72,9 @@ private func addListeners(
   node.profileCertificates = ProfileCertificates(contexts)
   node.warnOfKeyLog(configuration)
   for (name, context) in contexts.client { transport.setClientContext(context, profile: name) }
+  transport.setClientNames(contexts.clientNames)
+  node.setConnectionLevels(configuration)
+  if transport.identity.slot == 0 { CertificateWarnings(configuration).write(to: log) }
   for (index, listener) in configuration.listen.enumerated() {
     let descriptor = Descriptor(owning: descriptors[index])
     if listener.transport == .udp {

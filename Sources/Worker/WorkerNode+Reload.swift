@@ -28,7 +28,7 @@ extension WorkerNode {
         version: version, configuration: configuration,
         server: ServerSettings(configuration, interfaces: core.settings.interfaces).keeping(core.settings),
         users: Users(configuration),
-        contexts: try TLSContexts(configuration, issuers: revocation.issuers, tickets: tickets))
+        contexts: try TLSContexts(configuration, issuers: revocation.issuers, tickets: tickets, previous: contexts))
       control?.send(.prepared(version: version))
     } catch {
       control?.send(.refused(version: version, reason: error.description))
@@ -45,6 +45,9 @@ extension WorkerNode {
     profileCertificates = ProfileCertificates(prepared.contexts)
     warnOfKeyLog(prepared.configuration)
     for (name, context) in prepared.contexts.client { transport.setClientContext(context, profile: name) }
+    transport.setClientNames(prepared.contexts.clientNames)
+    setConnectionLevels(prepared.configuration)
+    if transport.identity.slot == 0 { CertificateWarnings(prepared.configuration).write(to: log) }
     for (index, profile) in listenerProfiles.enumerated() {
       // A profile that went away serves on where a listener has it until this worker ends.
       if let context = prepared.contexts.server[profile] {

@@ -311,6 +311,14 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
     carryOut()
   }
 
+  /// Tells of new connections at the levels of their profiles from now on.
+  func setConnectionLevels(_ configuration: NodeConfiguration) {
+    func level(_ choices: TLSChoices) -> Logger.Level { Logger.Level(rawValue: choices.logLevel.rawValue) ?? .info }
+    connectionLog.setLevels(
+      server: configuration.tlsServer.mapValues { level($0.choices) },
+      client: configuration.tlsClient.mapValues { level($0.choices) })
+  }
+
   func transport(
     handshakeFailed local: SocketAddress, remote: SocketAddress, isServer: Bool, because failure: HandshakeFailure
   ) {

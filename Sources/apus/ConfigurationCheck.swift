@@ -51,57 +51,69 @@ struct ConfigurationCheck {
   private mutating func checkServer(_ name: String, _ file: ConfigurationFile) {
     guard let profile = file.configuration.tlsServer[name] else { return }
     let key = ["tls", "server", name, "certificate"]
-    var settings = TLSSettings()
-    settings.chain = profile.certificatePEM
-    settings.privateKey = profile.privateKeyPEM
-    settings.authorities = profile.caListPEM
+    var settings = TLSSettings(profile.pairs, profile.choices, authorities: profile.caListPEM)
     settings.verification =
       switch profile.verifyClient {
       case .off: .off
       case .optional: .optional
       case .require: .required
       }
-    settings.cipherList = profile.cipherList
-    settings.cipherSuites = profile.ciphersuites
+    settings.minimumVersion = TLSProtocolVersion(profile.minimumVersion)
+    settings.maximumVersion = TLSProtocolVersion(profile.maximumVersion)
     settings.revocation.lists = profile.revocation.lists.map { .init(name: $0.path, octets: $0.octets) }
     settings.revocation.ocsp.responder = profile.revocation.responder
     settings.revocation.stapling = profile.revocation.stapling
-    guard isUsable(.server, settings, key, file), let leaf = PeerCertificate(pem: profile.certificatePEM) else {
-      return
-    }
-    checkDates(leaf, key, file)
-    let isDefault = file.configuration.listen.contains { $0.transport == .tls && $0.profile == name }
-    let wanted = isDefault ? names(of: file.configuration, profile: name) : profile.serverNames
-    for each in wanted where !leaf.names.authenticate(each) {
-      note(
-        key, file, "the certificate does not speak for \(each)", "clients that verify it will not connect by that name")
+    guard isUsable(.server, settings, key, file) else { return }
+    for pair in profile.pairs {
+      guard let names = checkChain(pair, profile.caListPEM, isServer: true, key, file) else { continue }
+      for each in file.configuration.names(ofServerProfile: name) where !names.authenticate(each) {
+        note(
+          key, file, "the certificate does not speak for \(each)" + place(pair, of: profile.pairs),
+          "clients that verify it will not connect by that name")
+      }
     }
   }
 
   private mutating func checkClient(_ name: String, _ file: ConfigurationFile) {
     guard let profile = file.configuration.tlsClient[name] else { return }
-    let hasCertificate = profile.certificatePEM != nil
-    let key = ["tls", "client", name, hasCertificate ? "certificate" : "ca_list"]
-    var settings = TLSSettings()
-    settings.chain = profile.certificatePEM
-    settings.privateKey = profile.privateKeyPEM
-    settings.authorities = profile.caListPEM
+    let key = ["tls", "client", name, profile.pairs.isEmpty ? "ca_list" : "certificate"]
+    var settings = TLSSettings(profile.pairs, profile.choices, authorities: profile.caListPEM)
     settings.verification = profile.verifyCertificate ? .required : .off
+    settings.minimumVersion = TLSProtocolVersion(profile.minimumVersion)
+    settings.maximumVersion = TLSProtocolVersion(profile.maximumVersion)
     settings.revocation.lists = profile.revocation.lists.map { .init(name: $0.path, octets: $0.octets) }
-    guard isUsable(.client, settings, key, file), let chain = profile.certificatePEM,
-      let leaf = PeerCertificate(pem: chain)
-    else { return }
-    checkDates(leaf, key, file)
+    guard isUsable(.client, settings, key, file) else { return }
+    for pair in profile.pairs { _ = checkChain(pair, profile.caListPEM, isServer: false, key, file) }
   }
 
-  /// The names that stand in messages and by which clients ask for a listener with this profile.
-  private func names(of configuration: NodeConfiguration, profile: String) -> [String] {
-    var names = [configuration.advertise, configuration.clusterName] + configuration.domains.map(\.name)
-    for listener in configuration.listen where listener.profile == profile && listener.transport == .tls {
-      if let advertise = listener.advertise, let host = TextRule.readHostAndPort(advertise)?.host { names.append(host) }
+  /// Whom the certificate names; nil when it can't be read.
+  private mutating func checkChain(
+    _ pair: TLSKeyPair, _ authorities: [UInt8]?, isServer: Bool, _ key: [String], _ file: ConfigurationFile
+  ) -> CertificateNames? {
+    guard
+      let review = ChainReview(
+        pair.certificatePEM, key: pair.privateKeyPEM, authorities: authorities, isServer: isServer),
+      let leaf = PeerCertificate(pem: pair.certificatePEM)
+    else { return nil }
+    for finding in review.findings {
+      let problem = "\(pair.certificateFile), certificate \(finding.index): \(finding.problem)"
+      if finding.isFatal {
+        errors.append(describe(key, file, problem, finding.remedy))
+      } else {
+        note(key, file, problem, finding.remedy)
+      }
     }
-    var seen: Set<String> = []
-    return names.filter { seen.insert($0).inserted }
+    let left = leaf.notAfter - Int64(Date().timeIntervalSince1970)
+    if (0..<14 * 86_400).contains(left) {
+      note(
+        key, file, "\(pair.certificateFile): the certificate expires in \(left / 86_400) days", "make a new one in time"
+      )
+    }
+    return review.names
+  }
+
+  private func place(_ pair: TLSKeyPair, of pairs: [TLSKeyPair]) -> String {
+    pairs.count == 1 ? "" : " (\(pair.certificateFile))"
   }
 
   private mutating func isUsable(
@@ -117,15 +129,6 @@ struct ConfigurationCheck {
     }
   }
 
-  private mutating func checkDates(_ leaf: PeerCertificate, _ key: [String], _ file: ConfigurationFile) {
-    let left = leaf.notAfter - Int64(Date().timeIntervalSince1970)
-    if left < 0 {
-      errors.append(describe(key, file, "the certificate has expired", "apus cert server makes a new one"))
-    } else if left < 14 * 86_400 {
-      note(key, file, "the certificate expires in \(left / 86_400) days", "make a new one in time")
-    }
-  }
-
   private mutating func note(_ key: [String], _ file: ConfigurationFile, _ problem: String, _ remedy: String) {
     notes.append(describe(key, file, problem, remedy))
   }
@@ -136,5 +139,32 @@ struct ConfigurationCheck {
     SettingsError(
       file: path, position: file.bundle.settings[key]?.position, key: key.joined(separator: "."), problem: problem,
       remedy: remedy)
+  }
+}
+
+extension TLSSettings {
+  /// What profiles of either side say.
+  fileprivate init(_ pairs: [TLSKeyPair], _ choices: TLSChoices, authorities: [UInt8]?) {
+    self.init()
+    self.pairs = pairs.map { pair in
+      var made = KeyPair(chain: pair.certificatePEM, privateKey: pair.privateKeyPEM)
+      (made.chainName, made.keyName) = (pair.certificateFile, pair.keyFile)
+      return made
+    }
+    self.authorities = authorities
+    (cipherList, cipherSuites, groups) = (choices.cipherList, choices.ciphersuites, choices.groups)
+    permitsNull = choices.namesNull
+  }
+}
+
+extension TLSProtocolVersion {
+  fileprivate init(_ version: TLSVersion) {
+    self =
+      switch version {
+      case .v10: .v10
+      case .v11: .v11
+      case .v12: .v12
+      case .v13: .v13
+      }
   }
 }

@@ -12,6 +12,11 @@ EXTENSIONS = {
     "authority": "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\n",
     "both": "basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\n"
             "extendedKeyUsage=serverAuth,clientAuth\n",
+    "server": "basicConstraints=critical,CA:FALSE\nextendedKeyUsage=serverAuth\n",
+    "client": "basicConstraints=critical,CA:FALSE\nextendedKeyUsage=clientAuth\n",
+    # RFC 5924: id-kp-sipDomain.
+    "sip": "basicConstraints=critical,CA:FALSE\nextendedKeyUsage=1.3.6.1.5.5.7.3.20\n",
+    "mail": "basicConstraints=critical,CA:FALSE\nextendedKeyUsage=emailProtection\n",
     "responder": "basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\n"
                  "extendedKeyUsage=OCSPSigning\nnoCheck=ignored\n",
 }
@@ -25,9 +30,17 @@ def openssl(*words, cwd=None):
     return done.stdout
 
 
-def new_key(folder, name, subject):
-    openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", f"{name}.key",
+def new_key(folder, name, subject, kind="ec"):
+    """A key and a request for it; `kind`: ec or rsa."""
+    size = "ec_paramgen_curve:P-256" if kind == "ec" else "rsa_keygen_bits:2048"
+    openssl("req", "-new", "-newkey", kind, "-pkeyopt", size, "-nodes", "-keyout", f"{name}.key",
             "-out", f"{name}.csr", "-subj", f"/CN={subject}", cwd=folder)
+
+
+def kind_of(name):
+    """A subject alternative name with its type."""
+    kind = "URI" if name.startswith("sip:") else "IP" if name[0].isdigit() else "DNS"
+    return f"{kind}:{name}"
 
 
 class Authority:
@@ -55,19 +68,21 @@ class Authority:
                     "-extfile", "root.ext", cwd=self.folder)
             self.pem = self.folder / f"{name}.pem"
 
-    def issue(self, name, subject=None, names=(), use="both", responder=None, must_staple=False, chain=True):
-        """A certificate, with the intermediate behind it if there is one, and its key: two paths."""
+    def issue(self, name, subject=None, names=(), use="both", responder=None, must_staple=False, chain=True,
+              key="ec", times=None):
+        """A certificate, with the intermediate behind it if there is one, and its key: two paths. `times`: from and
+        until, as 20260101000000Z."""
         extensions = EXTENSIONS[use]
         if names:
-            kinds = ["IP" if name[0].isdigit() else "DNS" for name in names]
-            extensions += "subjectAltName=" + ",".join(f"{kind}:{name}" for kind, name in zip(kinds, names)) + "\n"
+            extensions += "subjectAltName=" + ",".join(map(kind_of, names)) + "\n"
         if responder:
             extensions += f"authorityInfoAccess=OCSP;URI:{responder}\n"
         if must_staple:
             extensions += "tlsfeature=status_request\n"
         (self.folder / f"{name}.ext").write_text(extensions)
-        new_key(self.folder, name, subject or name)
-        openssl("ca", "-batch", "-notext", "-config", "ca.cnf", "-in", f"{name}.csr", "-out", f"{name}.pem", "-days", "20",
+        new_key(self.folder, name, subject or name, key)
+        when = ["-startdate", times[0], "-enddate", times[1]] if times else ["-days", "20"]
+        openssl("ca", "-batch", "-notext", "-config", "ca.cnf", "-in", f"{name}.csr", "-out", f"{name}.pem", *when,
                 "-extfile", f"{name}.ext", cwd=self.folder)
         pem = self.folder / f"{name}.pem"
         (self.folder / f"{name}.leaf").write_bytes(pem.read_bytes())

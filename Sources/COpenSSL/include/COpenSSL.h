@@ -12,6 +12,7 @@
 typedef struct ssl_ctx_st SSL_CTX;
 typedef struct ssl_st SSL;
 typedef struct x509_st X509;
+struct x509_store_ctx_st;
 typedef struct evp_pkey_st EVP_PKEY;
 typedef struct evp_md_st EVP_MD;
 typedef struct evp_md_ctx_st EVP_MD_CTX;
@@ -56,7 +57,8 @@ static const int copenssl_verify_optional = 1;
 static const int copenssl_verify_required = 2;
 
 // A context with this project's fixed choices: released buffers, partial writes, no session cache, one ticket, no
-// renegotiation, no compression, the server's order of ciphers. Versions are 0x0303 and 0x0304.
+// renegotiation, no compression, the server's order of ciphers, but ChaCha20 for clients that put it first. Versions are
+// 0x0301 to 0x0304.
 SSL_CTX *copenssl_context(bool server, int minimum_version, int maximum_version);
 void copenssl_context_free(SSL_CTX *context);
 int copenssl_use_chain(SSL_CTX *context, const uint8_t *pem, size_t length);
@@ -200,6 +202,7 @@ bool copenssl_equal(const void *left, const void *right, size_t length);
 void copenssl_wipe(void *octets, size_t length);
 int copenssl_random(void *octets, size_t length);
 
+#include "Profiles.h"
 #include "Revocation.h"
 #include "Tickets.h"
 

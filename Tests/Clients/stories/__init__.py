@@ -5,4 +5,6 @@ from . import events, early_dialogs, octets, proxying, loops, cancelling, transa
 from . import outbound, path, gruu, flows, keepalive, identity, settings, certificates  # noqa: F401
 from . import robustness, silent, baresip, linphone, sipp, tools  # noqa: F401
 from . import revocation  # noqa: F401
+from . import profiles, sessions  # noqa: F401
+from . import scanners  # noqa: F401
 from . import mesh, crossing, supervising, administering, kills, redis_away  # noqa: F401
