@@ -34,7 +34,7 @@ class Profiled(Node):
         tls = "tls:\n" + "".join(
             f"  {side}:\n" + "".join(f"    {name}: {{ {settings} }}\n" for name, settings in profiles.items())
             for side, profiles in (("server", self.profiles), ("client", self.clients)))
-        path.write_text(re.sub(r"^tls:\n(  .*\n)+", lambda _: tls, text, flags=re.MULTILINE))
+        path.write_text(re.sub(r"^tls:.*\n(  .*\n)*", lambda _: tls, text, flags=re.MULTILINE))
         self.said = servers.checked([self.binaries / "apus", "check", "--config", path])
 
     @property
