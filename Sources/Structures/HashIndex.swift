@@ -19,6 +19,11 @@ public struct HashIndex: Sendable {
     entries = Array(repeating: Entry(hash: 0, position: Self.free), count: 64)
   }
 
+  /// The place of a hash before it is cut to the size of the table: numbers that follow each other lie apart, for a long run of
+  /// entries makes every removal slow.
+  @inlinable
+  static func home(_ hash: UInt32) -> Int { Int(hash &* 0x9E37_79B1) }
+
   /// Adds a position under a hash.
   public mutating func insert(_ hash: UInt64, _ position: UInt32) {
     if count * 4 >= entries.count * 3 { grow() }
@@ -30,7 +35,7 @@ public struct HashIndex: Sendable {
   public mutating func remove(_ hash: UInt64, _ position: UInt32) {
     let mask = entries.count - 1
     let hash = UInt32(truncatingIfNeeded: hash)
-    var slot = Int(hash) & mask
+    var slot = Self.home(hash) & mask
     while entries[slot].position != Self.free {
       if entries[slot].hash == hash, entries[slot].position == position {
         closeGap(at: slot)
@@ -46,7 +51,7 @@ public struct HashIndex: Sendable {
   public func find(_ hash: UInt64, _ matches: (UInt32) -> Bool) -> UInt32? {
     let mask = entries.count - 1
     let hash = UInt32(truncatingIfNeeded: hash)
-    var slot = Int(hash) & mask
+    var slot = Self.home(hash) & mask
     while entries[slot].position != Self.free {
       if entries[slot].hash == hash, matches(entries[slot].position) { return entries[slot].position }
       slot = (slot + 1) & mask
@@ -58,12 +63,12 @@ public struct HashIndex: Sendable {
   public var longestProbe: Int {
     let mask = entries.count - 1
     return entries.indices.lazy.filter { entries[$0].position != Self.free }
-      .map { ($0 &- Int(entries[$0].hash)) & mask }.max() ?? 0
+      .map { ($0 &- Self.home(entries[$0].hash)) & mask }.max() ?? 0
   }
 
   private mutating func place(_ hash: UInt32, _ position: UInt32) {
     let mask = entries.count - 1
-    var slot = Int(hash) & mask
+    var slot = Self.home(hash) & mask
     while entries[slot].position != Self.free { slot = (slot + 1) & mask }
     entries[slot] = Entry(hash: hash, position: position)
   }
@@ -74,7 +79,7 @@ public struct HashIndex: Sendable {
     var gap = start
     var slot = (start + 1) & mask
     while entries[slot].position != Self.free {
-      let home = Int(entries[slot].hash) & mask
+      let home = Self.home(entries[slot].hash) & mask
       if (slot &- home) & mask >= (slot &- gap) & mask {
         entries[gap] = entries[slot]
         gap = slot
