@@ -494,7 +494,7 @@ def stapling(context):
     # For both workers; not if it ends too soon.
     responder.first = [answer] * 2 if time.monotonic() - made < 45 else []
     server = guarded(context, root, f", ocsp_responder: '{responder.url}'", own=own)
-    server.tells("stapling: the answer about CN=node is sent along from now on")
+    server.tells("stapling: the answer about CN=node is sent along from now on", count=2)
     first = {}
     for version in ("tls1_2", "tls1_3"):
         text = stapled_answer(context, server, version, f"-{version}")
