@@ -139,7 +139,7 @@ let package = Package(
     tests("SIPServerTests", ["Structures", "SIPMessage", "SIPTransaction", "SIPServer", "Simulation"]),
     tests("ConfigurationTests", ["Structures", "Configuration"]),
     tests("ReactorTests", ["Structures", "Reactor", "CLinux"]),
-    tests("TLSEngineTests", ["Structures", "TLSEngine", "COpenSSL", "CTLSRecords"]),
+    tests("TLSEngineTests", ["Structures", "TLSEngine", "COpenSSL", "CTLSRecords", "Simulation"]),
     tests("TransportTests", ["Structures", "SIPMessage", "Reactor", "TLSEngine", "Transport"]),
     tests("RedisLocationTests", ["Structures", "SIPServer", "Reactor", "TLSEngine", "CLinux", "RedisLocation"]),
     tests(

@@ -82,6 +82,11 @@ static struct tlsrecords_result send_record(struct tlsrecords *connection, int d
   return send_sealed(connection, descriptor, record, sealed);
 }
 
+int tlsrecords_send(struct tlsrecords *connection, int descriptor, uint8_t type, const void *content, size_t length) {
+  size_t sealed = record_seal(connection, type, content, length, outgoing);
+  return sealed > 0 && send_sealed(connection, descriptor, outgoing, sealed).status == tlsrecords_done;
+}
+
 static struct tlsrecords_result refuse(struct tlsrecords *connection, int descriptor, uint8_t alert) {
   uint8_t content[2] = {2, alert};
   // Told if that can be done at once; the connection is over in any case.

@@ -100,7 +100,7 @@ static bool is_sound(const struct tlsrecords *connection, const uint32_t lengths
     if (lengths[index] > maximum_buffer) return false;
     sum += lengths[index];
   }
-  return sum == length && connection->claimed <= lengths[2] && lengths[1] <= maximum_content;
+  return sum == length && connection->claimed <= (lengths[2] > 0 ? maximum_buffer : 0) && lengths[1] <= maximum_content;
 }
 
 struct tlsrecords *tlsrecords_import(const uint8_t *octets, size_t length) {

@@ -38,7 +38,7 @@ public final class TLSSession {
   /// Nil once it is detached: an old context isn't kept alive by idle connections.
   private var context: TLSContext?
   private var connection: OpaquePointer?
-  private var records: OpaquePointer?
+  private(set) var records: OpaquePointer?
   /// Whom a server's certificate must name, or the name that a client sent.
   private var name: String?
   private var kept = KeptFacts()

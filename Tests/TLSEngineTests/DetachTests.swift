@@ -24,7 +24,7 @@ struct Suite: Sendable, CustomStringConvertible {
 }
 
 /// Two ends, of which each is detached or not, as is wanted.
-private func established(
+func established(
   _ suite: Suite, server: Bool, client: Bool, maximumFragment: Bool = false
 ) throws -> Wire {
   let setting = try Setting()

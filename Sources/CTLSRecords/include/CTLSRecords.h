@@ -92,7 +92,10 @@ size_t tlsrecords_export(const struct tlsrecords *connection, uint8_t *output, s
 // NULL when the octets aren't exactly such a state or memory lacks.
 struct tlsrecords *tlsrecords_import(const uint8_t *octets, size_t length);
 
-// ---- for tests of the key schedule
+// ---- for tests
+
+// Seals a record of any type and content, as only a hostile peer would, and sends it. 1 when it succeeds.
+int tlsrecords_send(struct tlsrecords *connection, int descriptor, uint8_t type, const void *content, size_t length);
 
 // HKDF-Expand-Label (RFC 8446 §7.1) without context; `is_long`: SHA-384 instead of SHA-256. 1 when it succeeds.
 int tlsrecords_expand_label(bool is_long, const uint8_t *secret, const char *label, uint8_t *output, size_t length);
