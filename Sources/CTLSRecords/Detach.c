@@ -53,30 +53,40 @@ static int hexadecimal(char letter) {
   return -1;
 }
 
-// `LABEL client-random secret`, in hexadecimal.
-static void note_secret(const SSL *connection, const char *line) {
+// `LABEL client-random secret`, in hexadecimal. True when it is one that is needed.
+static bool note_secret(const SSL *connection, const char *line) {
   struct watch *watch = watch_of(connection);
-  if (watch == NULL) return;
+  if (watch == NULL) return false;
   bool is_client_s = strncmp(line, "CLIENT_TRAFFIC_SECRET_0 ", 24) == 0;
-  if (!is_client_s && strncmp(line, "SERVER_TRAFFIC_SECRET_0 ", 24) != 0) return;
+  if (!is_client_s && strncmp(line, "SERVER_TRAFFIC_SECRET_0 ", 24) != 0) return false;
   const char *text = strchr(line + 24, ' ');
-  if (text == NULL) return;
+  if (text == NULL) return false;
   bool reads = is_client_s == (SSL_is_server(connection) != 0);
   struct direction *direction = reads ? &watch->connection->reading : &watch->connection->writing;
   size_t length = strlen(++text) / 2;
-  if (length > sizeof direction->secret) return;
+  if (length > sizeof direction->secret) return false;
   for (size_t index = 0; index < length; index++) {
     int high = hexadecimal(text[2 * index]), low = hexadecimal(text[2 * index + 1]);
-    if (high < 0 || low < 0) return;
+    if (high < 0 || low < 0) return false;
     direction->secret[index] = (uint8_t)(high << 4 | low);
   }
   if (reads) watch->has_reading = true;
   else watch->has_writing = true;
+  return true;
+}
+
+static void told_secret(const SSL *connection, const char *line);
+
+// OpenSSL writes a secret in hexadecimal before it tells it, which costs more than all else that is noted. So it is asked just
+// before the two that are needed: each follows a Finished. A key log gets all.
+static void ask_for_secrets(const SSL *connection, bool asks) {
+  SSL_CTX *context = SSL_get_SSL_CTX(connection);
+  if (context != NULL) SSL_CTX_set_keylog_callback(context, asks || key_log != NULL ? told_secret : NULL);
 }
 
 static void told_secret(const SSL *connection, const char *line) {
   if (key_log != NULL) key_log(connection, line);
-  note_secret(connection, line);
+  if (note_secret(connection, line)) ask_for_secrets(connection, false);
 }
 
 // A record counts under the keys that are in force; those change with the message that says so.
@@ -89,7 +99,10 @@ static void saw_message(int writes, int version, int type, const void *bytes, si
   bool is_13 = SSL_version(connection) == version_13;
   if (length == 0) return;
   if (type == SSL3_RT_HEADER) *count = !is_13 && octets[0] == type_change_cipher_spec ? 0 : *count + 1;
-  else if (is_13 && type == SSL3_RT_HANDSHAKE && octets[0] == SSL3_MT_FINISHED) *count = 0;
+  if (type != SSL3_RT_HANDSHAKE) return;
+  bool is_finished = is_13 && octets[0] == SSL3_MT_FINISHED;
+  if (is_finished) *count = 0;
+  if (is_finished || key_log != NULL) ask_for_secrets(connection, true);
 }
 
 static long saw_write(BIO *output, int operation, const char *bytes, size_t length, int integer, long number, int status,
@@ -121,6 +134,7 @@ struct tlsrecords *tlsrecords_watch(SSL *source) {
     return NULL;
   }
   watch->connection = connection;
+  ask_for_secrets(source, false);
   SSL_set_msg_callback(source, saw_message);
   SSL_set_msg_callback_arg(source, watch);
   BIO_set_callback_ex(output, saw_write);

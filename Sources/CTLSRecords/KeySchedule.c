@@ -36,10 +36,10 @@ static size_t key_size(const struct suite *suite) { return suite->algorithm == a
 
 static size_t hash_size(const struct suite *suite) { return suite->is_long ? 48 : 32; }
 
-// Contexts are made once: deriving keys is a part of every handshake.
-static EVP_KDF_CTX *kdf(const char *name, EVP_KDF_CTX **made) {
+// The context is made once: deriving keys is a part of every handshake.
+static EVP_KDF_CTX *prf(EVP_KDF_CTX **made) {
   if (*made == NULL) {
-    EVP_KDF *algorithm = EVP_KDF_fetch(NULL, name, NULL);
+    EVP_KDF *algorithm = EVP_KDF_fetch(NULL, "TLS1-PRF", NULL);
     *made = algorithm == NULL ? NULL : EVP_KDF_CTX_new(algorithm);
     EVP_KDF_free(algorithm);
   }
@@ -47,24 +47,47 @@ static EVP_KDF_CTX *kdf(const char *name, EVP_KDF_CTX **made) {
   return *made;
 }
 
+// HMAC (RFC 2104) over one piece, by a digest context that is made once for each hash.
+static bool hmac(bool is_long, const uint8_t *key, size_t key_length, const uint8_t *octets, size_t length, uint8_t *output) {
+  static _Thread_local EVP_MD_CTX *contexts[2];
+  static _Thread_local EVP_MD *hashes[2];
+  EVP_MD_CTX **context = &contexts[is_long];
+  EVP_MD **hash = &hashes[is_long];
+  if (*hash == NULL) *hash = EVP_MD_fetch(NULL, is_long ? "SHA384" : "SHA256", NULL);
+  if (*context == NULL) *context = EVP_MD_CTX_new();
+  if (*hash == NULL || *context == NULL) return false;
+  size_t block = is_long ? 128 : 64, size = is_long ? 48 : 32;
+  uint8_t inner[128], outer[128], digest[48];
+  for (size_t index = 0; index < block; index++) {
+    uint8_t octet = index < key_length ? key[index] : 0;
+    inner[index] = octet ^ 0x36;
+    outer[index] = octet ^ 0x5C;
+  }
+  bool good = EVP_DigestInit_ex2(*context, *hash, NULL) && EVP_DigestUpdate(*context, inner, block) &&
+              EVP_DigestUpdate(*context, octets, length) && EVP_DigestFinal_ex(*context, digest, NULL) &&
+              EVP_DigestInit_ex2(*context, *hash, NULL) && EVP_DigestUpdate(*context, outer, block) &&
+              EVP_DigestUpdate(*context, digest, size) && EVP_DigestFinal_ex(*context, output, NULL);
+  // What the context keeps must not tell what it was used for.
+  EVP_DigestInit_ex2(*context, *hash, NULL);
+  OPENSSL_cleanse(inner, sizeof inner);
+  OPENSSL_cleanse(outer, sizeof outer);
+  OPENSSL_cleanse(digest, sizeof digest);
+  return good;
+}
+
+// HKDF-Expand-Label of at most as many octets as the hash has: one step of HKDF-Expand (RFC 5869 §2.3).
 static int expand(bool is_long, const uint8_t *secret, const char *label, uint8_t *output, size_t length) {
-  static _Thread_local EVP_KDF_CTX *made;
-  EVP_KDF_CTX *context = kdf("HKDF", &made);
-  size_t text = strlen(label);
+  size_t text = strlen(label), size = is_long ? 48 : 32;
   uint8_t information[64] = {(uint8_t)(length >> 8), (uint8_t)length, (uint8_t)(6 + text), 't', 'l', 's', '1', '3', ' '};
-  if (context == NULL || 9 + text + 1 > sizeof information) return 0;
+  if (length > size || 9 + text + 2 > sizeof information) return 0;
   memcpy(information + 9, label, text);
   information[9 + text] = 0;
-  int mode = EVP_KDF_HKDF_MODE_EXPAND_ONLY;
-  OSSL_PARAM parameters[] = {
-      OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, is_long ? (char *)"SHA384" : (char *)"SHA256", 0),
-      OSSL_PARAM_construct_int(OSSL_KDF_PARAM_MODE, &mode),
-      OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, (void *)(uintptr_t)secret, is_long ? 48 : 32),
-      OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, information, 9 + text + 1), OSSL_PARAM_construct_end()};
-  int good = EVP_KDF_derive(context, output, length, parameters) > 0;
-  // The context must not keep a copy of the secret.
-  EVP_KDF_CTX_reset(context);
-  if (!good) ERR_clear_error();
+  information[9 + text + 1] = 1;
+  uint8_t step[48];
+  bool good = hmac(is_long, secret, size, information, 9 + text + 2, step);
+  if (good) memcpy(output, step, length);
+  else ERR_clear_error();
+  OPENSSL_cleanse(step, sizeof step);
   return good;
 }
 
@@ -89,7 +112,7 @@ bool derive_next_13(const struct suite *suite, struct direction *direction) {
 bool derive_12(const struct suite *suite, const uint8_t master[48], const uint8_t client_random[32],
                const uint8_t server_random[32], struct direction *client, struct direction *server) {
   static _Thread_local EVP_KDF_CTX *made;
-  EVP_KDF_CTX *context = kdf("TLS1-PRF", &made);
+  EVP_KDF_CTX *context = prf(&made);
   if (context == NULL) return false;
   uint8_t seed[13 + 64], block[2 * (32 + 12)];
   memcpy(seed, "key expansion", 13);
