@@ -23,12 +23,16 @@ public struct TLSTally: Sendable, Equatable {
 
     /// By the name of a suite as OpenSSL writes it.
     init(_ name: String) {
-      if name.contains("AES128-GCM") || name.contains("AES_128_GCM") {
+      func ends(_ end: StaticString) -> Bool {
+        name.utf8.suffix(end.utf8CodeUnitCount).elementsEqual(
+          UnsafeBufferPointer(start: end.utf8Start, count: end.utf8CodeUnitCount))
+      }
+      if ends("AES_128_GCM_SHA256") || ends("AES128-GCM-SHA256") {
         self = .aes128GCM
-      } else if name.contains("AES256-GCM") || name.contains("AES_256_GCM") {
+      } else if ends("AES_256_GCM_SHA384") || ends("AES256-GCM-SHA384") {
         self = .aes256GCM
       } else {
-        self = name.contains("CHACHA20") ? .chacha20 : .other
+        self = ends("CHACHA20_POLY1305_SHA256") || ends("CHACHA20-POLY1305") ? .chacha20 : .other
       }
     }
   }
