@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -176,6 +177,8 @@ int64_t clinux_descriptor_limit(void) {
   return limit.rlim_max > INT32_MAX ? INT32_MAX : (int64_t)limit.rlim_max;
 }
 
+void clinux_trim_heap(void) { malloc_trim(0); }
+
 int clinux_processor_count(void) {
   cpu_set_t set;
   if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
@@ -199,7 +202,10 @@ ptrdiff_t clinux_find(const void *buffer, size_t length, const void *needle, siz
 enum { piece = 4096, patience = 100 };
 
 static ptrdiff_t write_piece(int descriptor, const uint8_t *octets, size_t length) {
-  ptrdiff_t count = clinux_send_at_once(descriptor, octets, length);
+  // The log stays what it is as long as the process lives.
+  static _Atomic int file = -1;
+  ptrdiff_t count = descriptor == file ? -ENOTSOCK : clinux_send_at_once(descriptor, octets, length);
+  if (count == -ENOTSOCK) file = descriptor;
   if (count == -ENOTSOCK) count = clinux_write(descriptor, octets, length < piece ? length : piece);
   return count;
 }

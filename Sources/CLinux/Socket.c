@@ -182,6 +182,8 @@ int clinux_set_keep_alive(int descriptor, int idle, int interval, int count) {
   return error < 0 ? error : set_option(descriptor, IPPROTO_TCP, TCP_KEEPCNT, count);
 }
 
+int clinux_clear_keep_alive(int descriptor) { return set_option(descriptor, SOL_SOCKET, SO_KEEPALIVE, 0); }
+
 int clinux_set_user_timeout(int descriptor, unsigned milliseconds) {
   return set_option(descriptor, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)milliseconds);
 }

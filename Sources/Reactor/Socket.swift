@@ -130,7 +130,11 @@ public enum Socket {
     _ = clinux_set_keep_alive(descriptor, Int32(clamping: first), Int32(clamping: next), count)
   }
 
-  /// Ends the connection when what was sent stays unacknowledged for so long (TCP_USER_TIMEOUT). Whole milliseconds.
+  /// Probes silent peers no more.
+  public static func clearKeepAlive(_ descriptor: Int32) { _ = clinux_clear_keep_alive(descriptor) }
+
+  /// Ends the connection when what was sent stays unacknowledged for so long (TCP_USER_TIMEOUT); zero: when the
+  /// system thinks fit. Whole milliseconds.
   public static func setUserTimeout(_ descriptor: Int32, _ duration: Duration) {
     _ = clinux_set_user_timeout(descriptor, UInt32(clamping: duration.nanoseconds / 1_000_000))
   }

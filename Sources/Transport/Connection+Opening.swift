@@ -12,7 +12,6 @@ extension Connection {
       deadlines.begin(.connect, until: layer.loop.now + layer.settings.connectTime)
       arm()
     } else {
-      layer.setOptions(number)
       beginTLSOrOpen()
     }
   }

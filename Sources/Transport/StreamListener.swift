@@ -12,6 +12,8 @@ final class StreamListener: EventHandler, DeadlineOwner {
   let index: UInt16
   let transport: TransportProtocol
   var context: TLSContext?
+  /// The address that its connections have here; nil when it listens on all.
+  let local: SocketAddress?
   private let layer: TransportLayer
   private let descriptor: Descriptor
   private var deadline: DeadlineID?
@@ -28,9 +30,15 @@ final class StreamListener: EventHandler, DeadlineOwner {
     self.context = context
     self.descriptor = consume descriptor
     try Socket.adopt(self.descriptor.number)
+    let bound = try Socket.localAddress(self.descriptor.number)
+    local = bound.address.isUnspecified ? nil : bound
+    setOptions()
     try layer.loop.register(self.descriptor.number, .readable, handler: self)
     deadline = layer.loop.addDeadline(self)
   }
+
+  /// Connections inherit the socket's options.
+  func setOptions() { layer.setOptions(descriptor.number) }
 
   func ready(_ events: Events) {
     for _ in 0..<Self.acceptsPerTurn where !isStopped {

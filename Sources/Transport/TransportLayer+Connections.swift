@@ -13,7 +13,7 @@ extension TransportLayer {
     let addressHasRoom =
       use.connections < settings.maximumConnectionsPerAddress
       && (!isTLS || use.handshakes < settings.maximumHandshakesPerAddress)
-    guard hasRoom, addressHasRoom, let local = try? Socket.localAddress(descriptor.number) else {
+    guard hasRoom, addressHasRoom, let local = listener.local ?? (try? Socket.localAddress(descriptor.number)) else {
       if !hasRoom { counters.refusedConnections += 1 } else if !addressHasRoom { counters.refusedByAddress += 1 }
       return Socket.setAbortiveClose(descriptor.number)
     }

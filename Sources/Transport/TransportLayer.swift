@@ -110,7 +110,10 @@ public final class TransportLayer {
 
   /// Waits and holds by other settings from now on. Deadlines that run already, and options of sockets that are open, stay
   /// as they are.
-  public func adopt(_ settings: TransportSettings) { self.settings = settings }
+  public func adopt(_ settings: TransportSettings) {
+    self.settings = settings
+    for listener in streamListeners { listener.setOptions() }
+  }
 
   /// Accepts no more connections; datagrams and what is open go on.
   public func stopAccepting() {
@@ -216,7 +219,9 @@ public final class TransportLayer {
     if let idle = settings.keepAliveIdle {
       let (interval, count) = (settings.keepAliveInterval, settings.keepAliveCount)
       Socket.setKeepAlive(number, idle: idle, interval: interval, count: count)
+    } else {
+      Socket.clearKeepAlive(number)
     }
-    if let time = settings.userTimeout { Socket.setUserTimeout(number, time) }
+    Socket.setUserTimeout(number, settings.userTimeout ?? .zero)
   }
 }

@@ -63,6 +63,7 @@ int clinux_interface_addresses(struct clinux_address *addresses, int capacity);
 int clinux_set_no_delay(int descriptor);
 // Seconds of silence before the first probe, seconds between probes, unanswered probes that end the connection.
 int clinux_set_keep_alive(int descriptor, int idle, int interval, int count);
+int clinux_clear_keep_alive(int descriptor);
 // Milliseconds that sent octets may stay unacknowledged; 0 leaves it to the kernel.
 int clinux_set_user_timeout(int descriptor, unsigned milliseconds);
 // Octets in the send queue of a stream that the peer has not acknowledged, sent or not (SIOCOUTQ).
@@ -250,6 +251,9 @@ int64_t clinux_descriptor_limit(void);
 int clinux_processor_count(void);
 
 // ---- memory and text
+
+// Gives free memory of the heap back to the system.
+void clinux_trim_heap(void);
 
 // Offset of the first `octet`, or -1.
 ptrdiff_t clinux_find_octet(const void *buffer, size_t length, uint8_t octet);
