@@ -35,7 +35,7 @@ public enum TLSResult: Equatable, Sendable {
 /// object is freed, and records are sealed and opened by `CTLSRecords`, with the keys that were agreed upon, at a fiftieth of
 /// the memory. Everything stands behind this type, so that nobody else knows the difference.
 public final class TLSSession {
-  /// Nil once it is detached: an old context isn't kept alive by idle connections.
+  /// Nil once it is taken and the session detached: an old context isn't kept alive by idle connections.
   private var context: TLSContext?
   private var connection: OpaquePointer?
   private(set) var records: OpaquePointer?
@@ -52,10 +52,11 @@ public final class TLSSession {
   /// Who issued the certificate that the peer proved; nil without one, and before the handshake is done.
   public private(set) var peerChain: PeerChain?
 
-  private var chosen: TLSContext?
-
-  /// The context that the handshake ended with, where the client's server name chose it; told once.
-  public func takeContext() -> TLSContext? { chosen.take() }
+  /// The context that the handshake ended with, where the client's server name chose it. A detached session tells it once.
+  public func takeContext() -> TLSContext? {
+    guard isEstablished else { return nil }
+    return isDetached ? context.take() : context
+  }
 
   /// A session on a connected socket. A client's `peerName` is the domain, host or address literal that it means to
   /// reach: it is sent as server name (RFC 6066 §3) unless it is a literal, and, with verification on, the peer's
@@ -95,8 +96,8 @@ public final class TLSSession {
         return .failed(refusal)
       }
       isEstablished = true
-      chosen = usedContext(of: connection)
-      peerChain = chosen.flatMap { PeerChain(connection, context: $0) }
+      context = usedContext(of: connection)
+      peerChain = context.flatMap { PeerChain(connection, context: $0) }
       if !isServer { staple = readStaple(connection) }
       detach(connection)
       return .done
@@ -117,7 +118,6 @@ public final class TLSSession {
     kept = KeptFacts(of: connection)
     if isServer { name = copenssl_server_name(connection).map { String(cString: $0) } }
     self.connection = nil
-    context = nil
     tlsrecords_release(connection)
   }
 

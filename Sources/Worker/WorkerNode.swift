@@ -59,6 +59,8 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
   /// Until when it is waited for what has yet to be written; then the worker ends.
   var stopEnd: Instant?
   private var nextSweep = Instant(nanoseconds: 0)
+  /// Connections that had been accepted when free memory was last given back.
+  private var acceptedAtReturn: UInt64 = 0
 
   /// A worker for a slot; it takes connections once its listeners are added to ``transport``.
   /// `location`: another than its own in memory.
@@ -200,8 +202,17 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
     core.removeExpired()
     location.sweep(at: core.unixSeconds)
     connectionLog.tellSuppressed()
+    returnMemory()
     guard let drainEnd else { return }
     if loop.now >= drainEnd || !core.hasUnanswered { stop() }
+  }
+
+  /// Gives back what handshakes left free: each takes ten times the memory of the connection that comes of it.
+  private func returnMemory() {
+    let io = transport.counters
+    guard io.handshakes < 8, io.accepted &- acceptedAtReturn >= 256 else { return }
+    acceptedAtReturn = io.accepted
+    System.returnFreeMemory()
   }
 
   /// Writes what was counted and what is held.
