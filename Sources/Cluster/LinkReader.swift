@@ -52,6 +52,7 @@ struct LinkReader {
     case .recovered: return parts.streamFlow(packet).map { .recovered($0) }
     case .trusted: return parts.streamFlow(packet).map { .trusted($0) }
     case .refused: return parts.datagramFlow(packet).map { .refused($0) }
+    case .succeeds: return .succeeds
     case .failed, .whoHas, .has, .whereIs, .isAt:
       guard let number = parts.number(packet, 8), let own = parts.number(packet, 2) else { return nil }
       return frame(kind, number, UInt16(own), &parts, packet)
@@ -69,72 +70,8 @@ struct LinkReader {
     case .whoHas: return parts.flow(packet).map { .whoHas(question: number, generation: generation, $0) }
     case .has:
       return parts.number(packet, 1).map { .has(question: number, generation: generation, $0 != 0) }
-    case .hello, .sendOnFlow, .messageFromFlow, .notMine, .closed, .suspect, .recovered, .trusted, .refused: return nil
-    }
-  }
-}
-
-/// Reads the parts of one frame; what isn't there is nil.
-struct PartReader {
-  /// What was read so far ends here.
-  private(set) var position: Int
-  private let end: Int
-
-  /// A reader of a part of `packet`.
-  init(_ packet: Span<UInt8>, _ range: Range<Int>) {
-    precondition(range.lowerBound >= 0 && range.upperBound <= packet.count)
-    position = range.lowerBound
-    end = range.upperBound
-  }
-
-  mutating func number(_ packet: Span<UInt8>, _ length: Int) -> UInt64? {
-    guard end - position >= length else { return nil }
-    defer { position += length }
-    return packet.bigEndian(position, length)
-  }
-
-  mutating func streamFlow(_ packet: Span<UInt8>) -> StreamFlow? {
-    guard let node = number(packet, 4), let slot = number(packet, 2), let epoch = number(packet, 8),
-      let connection = number(packet, 8)
-    else { return nil }
-    return StreamFlow(node: UInt32(node), slot: UInt16(slot), epoch: epoch, connection: connection)
-  }
-
-  mutating func datagramFlow(_ packet: Span<UInt8>) -> DatagramFlow? {
-    guard let node = number(packet, 4), let listener = number(packet, 2), let remote = address(packet) else {
+    case .hello, .sendOnFlow, .messageFromFlow, .notMine, .closed, .suspect, .recovered, .trusted, .refused, .succeeds:
       return nil
-    }
-    return DatagramFlow(node: UInt32(node), listener: UInt16(listener), remote: remote)
-  }
-
-  mutating func flow(_ packet: Span<UInt8>) -> Flow? {
-    guard let transport = number(packet, 1).flatMap({ TransportProtocol(rawValue: UInt8($0)) }),
-      let listener = number(packet, 2), let proofs = number(packet, 1), let local = address(packet),
-      let remote = address(packet)
-    else { return nil }
-    let id: FlowID
-    if transport == .udp {
-      guard let node = number(packet, 4) else { return nil }
-      id = .datagram(DatagramFlow(node: UInt32(node), listener: UInt16(listener), remote: remote))
-    } else {
-      guard let name = streamFlow(packet) else { return nil }
-      id = .stream(name)
-    }
-    return Flow(
-      id: id, transport: transport, listener: UInt16(listener), local: local, remote: remote,
-      isVerified: proofs & 1 != 0, isTrusted: proofs & 2 != 0)
-  }
-
-  private mutating func address(_ packet: Span<UInt8>) -> SocketAddress? {
-    guard let family = number(packet, 1), let port = number(packet, 2) else { return nil }
-    switch family {
-    case 4:
-      guard let word = number(packet, 4) else { return nil }
-      return SocketAddress(IPAddress(v4: UInt32(word)), port: UInt16(port))
-    case 6:
-      guard let high = number(packet, 8), let low = number(packet, 8) else { return nil }
-      return SocketAddress(IPAddress(v6: high, low), port: UInt16(port))
-    default: return nil
     }
   }
 }

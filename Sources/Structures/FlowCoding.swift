@@ -1,9 +1,7 @@
-import Structures
-
-/// Flows in frames; ``PartReader`` reads them.
-enum FlowCoding {
+/// Flows as processes of a node tell them to each other; ``PartReader`` reads them.
+public enum FlowCoding {
   /// The name of a connection: node (4), slot (2), epoch (8), connection (8).
-  static func append(_ flow: StreamFlow, to output: inout OutputSpan<UInt8>) {
+  public static func append(_ flow: StreamFlow, to output: inout OutputSpan<UInt8>) {
     output.append(bigEndian: UInt64(flow.node), 4)
     output.append(bigEndian: UInt64(flow.slot), 2)
     output.append(bigEndian: flow.epoch, 8)
@@ -12,7 +10,7 @@ enum FlowCoding {
 
   /// All facts: transport (1), listener (2), proofs (1: bit 0 verified, bit 1 trusted by that), our address and the peer's; then the name of the connection, or for UDP the node (4).
   /// An address is family (1: 4 or 6), port (2) and 4 or 16 octets.
-  static func append(_ flow: Flow, to output: inout OutputSpan<UInt8>) {
+  public static func append(_ flow: Flow, to output: inout OutputSpan<UInt8>) {
     output.append(flow.transport.rawValue)
     output.append(bigEndian: UInt64(flow.listener), 2)
     output.append((flow.isVerified ? 1 : 0) | (flow.isTrusted ? 2 : 0))
@@ -25,7 +23,7 @@ enum FlowCoding {
   }
 
   /// The name of a datagram peer: node (4), listener (2), address.
-  static func append(_ flow: DatagramFlow, to output: inout OutputSpan<UInt8>) {
+  public static func append(_ flow: DatagramFlow, to output: inout OutputSpan<UInt8>) {
     output.append(bigEndian: UInt64(flow.node), 4)
     output.append(bigEndian: UInt64(flow.listener), 2)
     append(flow.remote, to: &output)
