@@ -144,3 +144,5 @@ struct tlsrecords *tlsrecords_import(const uint8_t *octets, size_t length) {
   tlsrecords_free(connection);
   return NULL;
 }
+
+void tlsrecords_wipe(void *octets, size_t length) { OPENSSL_cleanse(octets, length); }

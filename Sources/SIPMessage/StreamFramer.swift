@@ -40,7 +40,7 @@ public struct StreamFramer: Sendable {
   /// Whether a Content-Length field has begun whose number stands on a folded line.
   private var awaitsLength = false
   /// Whether the octets before were a line break that no ping has been made of yet.
-  private var hadBreak = false
+  public private(set) var hadBreak = false
 
   private static let unknown = UInt32.max
 
@@ -68,9 +68,10 @@ public struct StreamFramer: Sendable {
   }
 
   /// A framer with limits in octets: for start line and header fields, and for the whole message.
-  public init(maximumHead: Int, maximumMessage: Int) {
+  public init(maximumHead: Int, maximumMessage: Int, hadBreak: Bool = false) {
     self.maximumHead = UInt32(clamping: maximumHead)
     self.maximumMessage = UInt32(clamping: maximumMessage)
+    self.hadBreak = hadBreak
   }
 
   /// Looks at the octets that were not consumed yet, from the first one on. After a step with a length the caller drops that many

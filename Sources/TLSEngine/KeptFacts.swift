@@ -8,10 +8,16 @@ struct KeptFacts {
   }
 
   private var peer: Peer?
-  private var isResumed = false
+  private(set) var isResumed = false
   private var isVerified = false
 
   init() {}
+
+  /// Those of a connection whose peer showed no certificate.
+  init(isResumed: Bool) { self.isResumed = isResumed }
+
+  /// Whether the peer showed a certificate.
+  var hasPeer: Bool { peer != nil }
 
   /// Reads them from an SSL object.
   init(of connection: OpaquePointer) {

@@ -1,6 +1,6 @@
 extension TLSContext {
   /// The context that serves clients which send this name: another's, or this one.
-  private func serving(_ serverName: String?) -> TLSContext {
+  public func serving(_ serverName: String?) -> TLSContext {
     serverName.flatMap { named[$0.lowercased()] } ?? self
   }
 

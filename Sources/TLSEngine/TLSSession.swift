@@ -44,7 +44,7 @@ public final class TLSSession {
   private var kept = KeptFacts()
   private let descriptor: Int32
   private let isServer: Bool
-  private var isUsable = true
+  private(set) var isUsable = true
   /// Whether the handshake is finished.
   public private(set) var isEstablished = false
   /// The response that the server sent along with its certificate (RFC 6066 §8); empty when it sent none.
@@ -74,6 +74,31 @@ public final class TLSSession {
     name = peerName
     guard CertificateNames.literal(peerName) == nil else { return }
     if copenssl_set_server_name(connection, peerName) != 1 { throw .take() }
+  }
+
+  /// A session that another process had.
+  init(records: OpaquePointer, descriptor: Int32, isServer: Bool, name: String?, isResumed: Bool) {
+    self.records = records
+    self.descriptor = descriptor
+    self.isServer = isServer
+    self.name = name
+    kept = KeptFacts(isResumed: isResumed)
+    isEstablished = true
+  }
+
+  /// Whether the peer showed a certificate.
+  var hasPeerCertificate: Bool { peerChain != nil || kept.hasPeer }
+
+  /// Whether an earlier session was continued.
+  var isResumed: Bool { kept.isResumed }
+
+  /// Whom it was to reach, or the name that the client sent.
+  var sentName: String? { name }
+
+  /// Ends the use of its keys, and tells the peer nothing.
+  func abandon() {
+    isUsable = false
+    if let records = records.take() { tlsrecords_free(records) }
   }
 
   deinit {
@@ -168,6 +193,7 @@ public final class TLSSession {
   /// What was agreed upon; call it after the handshake.
   public var facts: TLSFacts {
     guard let connection else {
+      guard let records else { return kept.facts(version: 0, suite: 0, serverName: nil) }
       let sent = name.flatMap { isServer || CertificateNames.literal($0) == nil ? $0 : nil }
       return kept.facts(version: tlsrecords_version(records), suite: tlsrecords_suite(records), serverName: sent)
     }

@@ -46,6 +46,11 @@ struct AddressTable {
     change(key) { $0.connections -= 1 }
   }
 
+  /// Tells the others of all of them.
+  func tellAll() {
+    for (key, use) in uses { node?.tell(key, connections: use.connections, handshakes: use.handshakes) }
+  }
+
   private mutating func change(_ key: IPAddress, _ body: (inout Use) -> Void) {
     var use = uses[key] ?? Use()
     body(&use)

@@ -7,7 +7,7 @@ extension Connection {
   /// Reads and takes no more, sends what waits, then closes.
   func finish(_ reason: CloseReason) {
     switch state {
-    case .connecting, .handshaking, .judged: end(reason)
+    case .connecting, .handshaking, .judged, .arriving: end(reason)
     case .open:
       state = .flushing(reason)
       layer.pool.give(&input)
@@ -16,7 +16,7 @@ extension Connection {
       arm()
       updateInterest()
       queueForFlush()
-    case .flushing, .draining, .closed: break
+    case .flushing, .draining, .leaving, .closed: break
     }
   }
 
@@ -73,7 +73,7 @@ extension Connection {
         }
       layer.delegate?.transport(
         handshakeFailed: flow.local, remote: flow.remote, isServer: isAccepted, because: failure)
-    case .open, .flushing:
+    case .open, .flushing, .arriving, .leaving:
       reportClosed(reason)
     case .connecting, .draining, .closed: break
     }

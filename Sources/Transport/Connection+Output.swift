@@ -32,7 +32,7 @@ extension Connection {
   func flush() {
     switch state {
     case .open, .flushing: break
-    case .connecting, .handshaking, .judged, .draining, .closed: return
+    case .connecting, .handshaking, .judged, .draining, .leaving, .arriving, .closed: return
     }
     var hasProgress = false
     writing: while output.count > 0 {

@@ -8,9 +8,12 @@ import TLSEngine
 ///     connecting ─► handshaking ─► open ─► flushing ─► draining ─► closed
 ///         │              │ └► judged ┘│         │                     │
 ///         └──────────────┴─────┴──────┴─────────┴─────────────────────┘
+///                                     │
+///     arriving ─► open ─► leaving ────┘
 ///
 /// Connecting is for those that we open, handshaking for TLS, judged for peers whose certificate has yet to be found good. Flushing sends what waits; draining lets the peer close, so
-/// that what it still sends doesn't reset the connection and take our last message with it.
+/// that what it still sends doesn't reset the connection and take our last message with it. Leaving is for those that another process is to have,
+/// arriving for those that another had (`Connection+Moving.swift`).
 final class Connection: EventHandler, DeadlineOwner, PacedReader {
   enum State: Hashable {
     case connecting
@@ -20,6 +23,8 @@ final class Connection: EventHandler, DeadlineOwner, PacedReader {
     /// The reason lies elsewhere: it is larger than all else of a state, and this one is rare.
     indirect case flushing(CloseReason)
     case draining
+    case leaving
+    case arriving
     case closed
   }
 
@@ -83,14 +88,14 @@ final class Connection: EventHandler, DeadlineOwner, PacedReader {
 
   init(
     layer: TransportLayer, key: Key?, state: State, flow: Flow, descriptor: consuming Descriptor,
-    context: TLSContext?
+    context: TLSContext?, since: Instant? = nil
   ) {
     self.layer = layer
     opened = key.map { Opened($0) }
     self.state = state
     self.flow = flow
     self.context = context
-    since = layer.loop.now
+    self.since = since ?? layer.loop.now
     number = descriptor.number
     self.descriptor = consume descriptor
     framer = StreamFramer(
@@ -121,8 +126,8 @@ final class Connection: EventHandler, DeadlineOwner, PacedReader {
   /// Whether messages can be queued; also after the peer's last octet, for the rest of the turn.
   var takesMessages: Bool {
     switch state {
-    case .connecting, .handshaking, .judged, .open: true
-    case .flushing, .draining, .closed: false
+    case .connecting, .handshaking, .judged, .open, .arriving: true
+    case .flushing, .draining, .leaving, .closed: false
     }
   }
 
@@ -139,7 +144,7 @@ final class Connection: EventHandler, DeadlineOwner, PacedReader {
     case .flushing(let reason):
       if events.isDisjoint(with: [.hangup, .error]) { flush() } else { end(reason) }
     case .draining: drain()
-    case .closed: break
+    case .leaving, .arriving, .closed: break
     }
   }
 
@@ -195,7 +200,7 @@ final class Connection: EventHandler, DeadlineOwner, PacedReader {
     case .flushing: interest = .writable
     case .draining: interest = .readable
     case .judged: interest = []
-    case .closed: return
+    case .leaving, .arriving, .closed: return
     }
     layer.loop.modify(number, interest)
   }

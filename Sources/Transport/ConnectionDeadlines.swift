@@ -24,6 +24,9 @@ struct ConnectionDeadlines {
     stageName = name
   }
 
+  /// When the first message must have come; `distantFuture` when it has.
+  var firstMessage: Instant { stageName == .firstMessage ? stage : .distantFuture }
+
   mutating func endStage() { stage = .distantFuture }
 
   /// One that has passed; the more telling first.

@@ -27,9 +27,16 @@ final class DatagramListener: EventHandler, PacedReader {
     try layer.loop.register(self.descriptor.number, .readable, handler: self)
   }
 
+  /// Reads no more; can be sent from until it is gone.
   func stop() {
     isStopped = true
     layer.loop.unregister(descriptor.number)
+  }
+
+  /// Reads again.
+  func restart() throws(SystemError) {
+    isStopped = false
+    try layer.loop.register(descriptor.number, .readable, handler: self)
   }
 
   func ready(_ events: Events) {

@@ -6,6 +6,8 @@ public final class NodeCounts {
   private let pages: SharedPages
   private let slot: Int
   private let hashing: any Hashing
+  /// Whether the slot's next process tells what the slot has.
+  var isMuted = false
 
   /// The counts in shared pages. All workers of the node must have the same `hashing`.
   public init(pages: SharedPages, slot: Int, hashing: any Hashing) {
@@ -22,9 +24,10 @@ public final class NodeCounts {
     pages.address(hash: hash(key), exceptOf: slot)
   }
 
-  func tell(streams: Int) { pages.setStreams(slot: slot, streams) }
+  func tell(streams: Int) { if !isMuted { pages.setStreams(slot: slot, streams) } }
 
   func tell(_ key: IPAddress, connections: Int, handshakes: Int) {
+    if isMuted { return }
     pages.setAddress(
       slot: slot, hash: hash(key), SharedPages.AddressUse(connections: connections, handshakes: handshakes))
   }

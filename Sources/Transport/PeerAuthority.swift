@@ -41,7 +41,8 @@ extension TransportLayer {
         counters.endedRevoked += 1
         connection.session?.shutdown()
         connection.end(.tls(error))
-      case .connecting, .handshaking, .judged, .draining, .closed: break
+      // Those with a certificate are never moved.
+      case .connecting, .handshaking, .judged, .draining, .leaving, .arriving, .closed: break
       }
     }
   }

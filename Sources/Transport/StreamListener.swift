@@ -70,7 +70,20 @@ final class StreamListener: EventHandler, DeadlineOwner {
     layer.loop.modify(descriptor.number, .readable)
   }
 
-  func deadlinePassed(_: DeadlineID) { resume() }
+  func deadlinePassed(_: DeadlineID) { if !isStopped { resume() } }
+
+  /// Accepts no more for the time being.
+  func rest() {
+    isStopped = true
+    layer.loop.unregister(descriptor.number)
+  }
+
+  /// Accepts again.
+  func restart() throws(SystemError) {
+    isStopped = false
+    isPaused = false
+    try layer.loop.register(descriptor.number, .readable, handler: self)
+  }
 
   /// Accepts no more; whoever else holds the socket may go on.
   func stop() {

@@ -111,7 +111,7 @@ extension TransportLayer {
     }
   }
 
-  private func countConnections() {
+  func countConnections() {
     counters.connections = connections.count
     node?.tell(streams: connections.count)
   }

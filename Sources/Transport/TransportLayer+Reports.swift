@@ -43,7 +43,7 @@ extension TransportLayer {
       switch connection.state {
       case .connecting: "connecting"
       case .handshaking, .judged: "handshake"
-      case .open: "open"
+      case .open, .leaving, .arriving: "open"
       case .flushing, .draining, .closed: "closing"
       }
     var tls: TLSFacts?

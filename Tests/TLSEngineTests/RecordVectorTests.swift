@@ -40,7 +40,9 @@ struct RecordVectorTests {
   /// The state of an end that has sent and received nothing under these keys.
   private static func state(isServer: Bool) -> [UInt8] {
     func direction(_ secret: [UInt8], _ key: [UInt8], _ nonce: [UInt8]) -> [UInt8] {
-      func padded(_ octets: [UInt8], _ length: Int) -> [UInt8] { octets + Array(repeating: 0, count: length - octets.count) }
+      func padded(_ octets: [UInt8], _ length: Int) -> [UInt8] {
+        octets + Array(repeating: 0, count: length - octets.count)
+      }
       return Array(repeating: 0, count: 8) + padded(secret, 48) + padded(key, 32) + padded(nonce, 12)
     }
     let client = direction(clientSecret, clientKey, clientNonce)

@@ -92,6 +92,9 @@ size_t tlsrecords_export(const struct tlsrecords *connection, uint8_t *output, s
 // NULL when the octets aren't exactly such a state or memory lacks.
 struct tlsrecords *tlsrecords_import(const uint8_t *octets, size_t length);
 
+// Overwrites a state that is needed no more.
+void tlsrecords_wipe(void *octets, size_t length);
+
 // ---- for tests
 
 // Seals a record of any type and content, as only a hostile peer would, and sends it. 1 when it succeeds.
