@@ -23,6 +23,12 @@ extension ServerCore {
   /// Whether a flow seems to be dead, so that others of the same instance come before it.
   public func isSuspect(_ flow: FlowID) -> Bool { !suspects.isEmpty && suspects.contains(flow) }
 
+  /// The next process of the slot keeps clients within reach from now on.
+  public func stopKeepingAlive(at now: Instant) {
+    keepAlives = KeepAliveSchedule(start: now)
+    _ = owned.takeNewcomers()
+  }
+
   // MARK: UDP clients
 
   /// How many bindings one input keeps alive at most; the others come with the next, at once.

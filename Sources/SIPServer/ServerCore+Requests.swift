@@ -61,7 +61,11 @@ extension ServerCore {
           transactions.pool.put(message)
           return
         }
-        if mayBeElsewhere, message.method == .invite, offer(inquiry, now, &actions) { return }
+        if mayBeElsewhere, message.method == .invite || hasPredecessor && flow.transport == .udp,
+          offer(inquiry, now, &actions)
+        {
+          return
+        }
         receivedNew(&inquiry, now, &actions)
       }
     }

@@ -47,6 +47,8 @@ public final class ServerCore {
   var offerAllowance: OfferAllowance
   /// Whether no other process of the node can be asked for anything; the owner sets it.
   public var isAlone = true
+  /// Whether an earlier process of the slot still has transactions: a request over UDP may be the copy of one that it has.
+  public var hasPredecessor = false
   /// Datagram peers that could not be reached by TCP.
   var refusals = StreamRefusals()
   var scratch: [UInt8] = []

@@ -143,7 +143,7 @@ extension OwnedBindings {
     return positions
   }
 
-  private func isOwn(_ binding: Binding, _ position: UInt32) -> Bool {
+  func isOwn(_ binding: Binding, _ position: UInt32) -> Bool {
     var place = records.handle(at: position).flatMap { records[$0]?.first } ?? Self.none
     while let (_, link) = link(at: place) {
       if isBinding(binding, of: link) { return true }

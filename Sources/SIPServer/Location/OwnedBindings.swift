@@ -166,7 +166,7 @@ public final class OwnedBindings {
   }
 
   /// The entry of a record with an identity and a flow.
-  private func link(of record: UInt32, _ identity: BindingIdentity, _ flow: FlowID) -> SlotHandle? {
+  func link(of record: UInt32, _ identity: BindingIdentity, _ flow: FlowID) -> SlotHandle? {
     var position = records.handle(at: record).flatMap { records[$0]?.first } ?? Self.none
     while let (handle, link) = link(at: position) {
       if link.identity == identity, link.flow == flow { return handle }
@@ -179,7 +179,7 @@ public final class OwnedBindings {
     binding.flow.id == link.flow && BindingIdentity(binding, hashing: hashing) == link.identity
   }
 
-  private func put(_ binding: Binding, _ identity: BindingIdentity, _ record: UInt32) {
+  func put(_ binding: Binding, _ identity: BindingIdentity, _ record: UInt32) {
     guard let place = records.handle(at: record) else { return }
     let flow = binding.flow.id
     var link = Link(identity: identity, flow: flow, record: record, isDirect: binding.isDirect)

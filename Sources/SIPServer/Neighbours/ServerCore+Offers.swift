@@ -90,7 +90,12 @@ extension ServerCore {
       case .ack: receivedAck(inquiry, now, &actions)
       }
       return true
-    default: return false
+    default:
+      // Copies come over UDP, and only while the slot has two processes.
+      guard case .absorbed = transactions.received(message, via: via, from: flow, at: now, outbox: &actions.outbox)
+      else { return false }
+      transactions.pool.put(message)
+      return true
     }
   }
 

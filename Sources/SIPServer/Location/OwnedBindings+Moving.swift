@@ -1,0 +1,79 @@
+import Structures
+
+/// Records on their way to the next process of the slot, with the flows that their bindings hang on.
+///
+/// Encoded, one behind the other: the address of record behind its length (2 octets), the set as ``BindingCodec`` has it behind its length (4),
+/// then how many of its bindings are ours (1) and the position of each (1).
+extension OwnedBindings {
+  /// Bindings of one address of record that can be told: as many as a position counts.
+  private static let maximumBindings = 255
+
+  /// Appends the records of the bindings that hang on a flow.
+  public func appendRecords(over flow: FlowID, to output: inout [UInt8]) {
+    var told: Set<UInt32> = []
+    for handle in handles(over: flow) {
+      guard let link = links[handle], told.insert(link.record).inserted else { continue }
+      append(link.record, to: &output) { $0 == flow }
+    }
+  }
+
+  /// The records of the bindings over UDP, in pieces of about so many octets.
+  public func datagramRecords(pieces size: Int) -> [[UInt8]] {
+    var pieces: [[UInt8]] = [[]]
+    for position in positions {
+      append(position, to: &pieces[pieces.count - 1]) { if case .datagram = $0 { true } else { false } }
+      if pieces[pieces.count - 1].count >= size { pieces.append([]) }
+    }
+    return pieces.filter { !$0.isEmpty }
+  }
+
+  private func append(_ position: UInt32, to output: inout [UInt8], _ isWanted: (FlowID) -> Bool) {
+    guard let aor = aor(at: position), let set = set(at: position), set.bindings.count <= Self.maximumBindings else {
+      return
+    }
+    var own: [UInt8] = []
+    for (index, binding) in set.bindings.enumerated() where isWanted(binding.flow.id) && isOwn(binding, position) {
+      own.append(UInt8(index))
+    }
+    if own.isEmpty { return }
+    output.append(bigEndian: UInt64(aor.count), 2)
+    output += aor
+    let start = output.count
+    output.append(bigEndian: 0, 4)
+    BindingCodec.append(set, to: &output)
+    let length = UInt64(output.count - start - 4)
+    for octet in 0..<4 { output[start + octet] = UInt8(truncatingIfNeeded: length >> UInt64(24 - 8 * octet)) }
+    output.append(UInt8(own.count))
+    output += own
+  }
+
+  /// Takes over the records that another process of the slot wrote; what is known here already is newer. Returns how many addresses of record
+  /// there were; nil when the octets make no sense.
+  @discardableResult
+  public func takeRecords(_ octets: Span<UInt8>) -> Int? {
+    var parts = PartReader(octets, 0..<octets.count)
+    var count = 0
+    while !parts.isAtEnd {
+      guard let aor = parts.counted(octets, 2), let encoded = parts.counted(octets, 4),
+        let own = parts.counted(octets, 1),
+        let set = BindingCodec.read(octets.extracting(encoded).withUnsafeBufferPointer(Array.init), from: 0)
+      else { return nil }
+      take(octets.extracting(aor).withUnsafeBufferPointer(Array.init), set, own.map { Int(octets[$0]) })
+      count += 1
+    }
+    return count
+  }
+
+  private func take(_ aor: [UInt8], _ set: BindingSet, _ own: [Int]) {
+    let hash = Self.hash(aor.span)
+    var position = record(of: aor.span, hash)
+    for index in own where index < set.bindings.count && !isFull {
+      let binding = set.bindings[index]
+      let identity = BindingIdentity(binding, hashing: hashing)
+      if let position, link(of: position, identity, binding.flow.id) != nil { continue }
+      let place = position ?? makeRecord(aor, hash, set)
+      position = place
+      put(binding, identity, place)
+    }
+  }
+}
