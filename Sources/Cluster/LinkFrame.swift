@@ -37,6 +37,8 @@ public enum LinkFrame: Equatable, Sendable {
   /// Nobody listens at this peer's port: node (4), listener (2), address. The system tells that to any of the sockets that share a port, whichever
   /// sent what was refused.
   case refused(DatagramFlow)
+  /// The sender has taken its slot over from an earlier process, which goes on only with what it has begun: what is for the slot is for the sender.
+  case succeeds
 
   /// What ``hello(_:)`` says of the format.
   public static let version: UInt8 = 1
@@ -47,7 +49,7 @@ public enum LinkFrame: Equatable, Sendable {
   enum Kind: UInt8 {
     case hello = 1
     case sendOnFlow, messageFromFlow, notMine, failed, closed, suspect, recovered, trusted, whoHas, has, whereIs, isAt,
-      refused
+      refused, succeeds
   }
 
   var kind: Kind {
@@ -66,6 +68,7 @@ public enum LinkFrame: Equatable, Sendable {
     case .whereIs: .whereIs
     case .isAt: .isAt
     case .refused: .refused
+    case .succeeds: .succeeds
     }
   }
 
@@ -104,6 +107,7 @@ public enum LinkFrame: Equatable, Sendable {
       output.append(bigEndian: UInt64(generation), 2)
     case .messageFromFlow(let flow): FlowCoding.append(flow, to: &output)
     case .refused(let flow): FlowCoding.append(flow, to: &output)
+    case .succeeds: break
     case .closed(let flow), .suspect(let flow), .recovered(let flow), .trusted(let flow):
       FlowCoding.append(flow, to: &output)
     case .failed(let number, let generation), .whereIs(let number, let generation), .isAt(let number, let generation):

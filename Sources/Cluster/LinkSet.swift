@@ -25,6 +25,8 @@ public final class LinkSet: EventHandler {
   private var listenerNumber: Int32 = -1
   private var outgoing: [OutgoingLink] = []
   private var incoming: [IncomingLink] = []
+  /// Links on their way to processes that have taken a slot over.
+  private var followers: [OutgoingLink] = []
   private var lost: [UInt16: UInt16] = [:]
   private var flushes: [OutgoingLink] = []
   private var scratch = [UInt8](repeating: 0, count: scratchSize)
@@ -39,20 +41,41 @@ public final class LinkSet: EventHandler {
     loop.addHook(.flush) { [weak self] in self?.flushAll() }
   }
 
-  /// Accepts from the slot's own listener and connects to the others.
-  public func start(listener descriptor: consuming Descriptor) throws(SystemError) {
+  /// Accepts from the slot's own listener and connects to the others. `listens`: false while an earlier process of the slot does; see
+  /// ``listen()``.
+  public func start(listener descriptor: consuming Descriptor, listens: Bool = true) throws(SystemError) {
     try Socket.adopt(descriptor.number)
-    try loop.register(descriptor.number, .readable, handler: self)
     listenerNumber = descriptor.number
     listener = consume descriptor
+    if listens { try listen() }
     for link in outgoing { link.connect() }
+  }
+
+  /// Accepts links from now on.
+  public func listen() throws(SystemError) { try loop.register(listenerNumber, .readable, handler: self) }
+
+  /// Accepts no more links: the next process of the slot does.
+  public func stopListening() { loop.unregister(listenerNumber) }
+
+  /// Whether every other slot has said hello to us.
+  public var canSend: Bool { outgoing.allSatisfy { $0.generation != nil } }
+
+  /// Sends what is for a slot to the process that has taken it over.
+  public func follow(_ successor: LinkIdentity) {
+    guard let known = link(to: successor.slot)?.generation, known != successor.generation,
+      !followers.contains(where: { $0.slot == successor.slot })
+    else { return }
+    let follower = OutgoingLink(slot: successor.slot, links: self)
+    followers.append(follower)
+    follower.connect()
   }
 
   /// Ends all links; what waits is sent as far as it goes at once.
   public func closeAll() {
     flushAll()
     delegate = nil
-    for link in outgoing { link.close() }
+    for link in outgoing + followers { link.close() }
+    followers = []
     for link in incoming { link.close() }
     loop.unregister(listenerNumber)
     listenerNumber = -1
@@ -101,8 +124,10 @@ public final class LinkSet: EventHandler {
 
   private func link(to slot: UInt16) -> OutgoingLink? {
     guard slot != identity.slot, slot < settings.slots else { return nil }
-    return outgoing[Int(slot) - (slot > identity.slot ? 1 : 0)]
+    return outgoing[position(of: slot)]
   }
+
+  private func position(of slot: UInt16) -> Int { Int(slot) - (slot > identity.slot ? 1 : 0) }
 
   // MARK: For links
 
@@ -112,7 +137,18 @@ public final class LinkSet: EventHandler {
       && peer.slot != identity.slot
   }
 
-  func isUp(_ peer: LinkIdentity) {
+  /// Whether a link is the one that is used for its slot.
+  func isCurrent(_ link: OutgoingLink) -> Bool { self.link(to: link.slot) === link }
+
+  func isUp(_ peer: LinkIdentity, _ link: OutgoingLink) {
+    if let position = followers.firstIndex(where: { $0 === link }) {
+      followers.remove(at: position)
+      guard let old = self.link(to: peer.slot), old.generation != peer.generation else {
+        return link.close(isLoss: false)
+      }
+      outgoing[self.position(of: peer.slot)] = link
+      link.replace(old)
+    }
     // Its link alone had ended.
     if let known = lost[peer.slot], known >= peer.generation { lost[peer.slot] = nil }
     delegate?.links(up: peer)
@@ -124,6 +160,11 @@ public final class LinkSet: EventHandler {
   }
 
   func isLost(_ slot: UInt16, _ generation: UInt16) {
+    // Of two processes of the slot one lives, and it may have any of the slot's connections.
+    if incoming.contains(where: { $0.peer?.slot == slot && $0.peer?.generation != generation }) {
+      link(to: slot)?.poke()
+      return
+    }
     if let known = lost[slot], known >= generation { return }
     lost[slot] = generation
     delegate?.links(lost: slot, generation: generation)

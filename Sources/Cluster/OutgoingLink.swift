@@ -101,7 +101,20 @@ final class OutgoingLink: EventHandler, DeadlineOwner {
     links.loop.modify(number, queue.isEmpty ? .readable : [.readable, .writable])
   }
 
-  func close() {
+  /// Goes on in place of a link to an earlier process of the slot, with all that waits there, and ends that one. It is no loss.
+  func replace(_ other: OutgoingLink) {
+    other.flush()
+    swap(&queue, &other.queue)
+    other.close(isLoss: false)
+    if !queue.isEmpty, !isQueuedForFlush {
+      isQueuedForFlush = true
+      links.queueForFlush(self)
+    }
+  }
+
+  /// Ends it for good. `isLoss`: whether the process at the other end is lost with it.
+  func close(isLoss: Bool = true) {
+    if !isLoss { state = .closed }
     drop()
     state = .closed
     if let retry { links.loop.removeDeadline(retry) }
@@ -139,7 +152,7 @@ final class OutgoingLink: EventHandler, DeadlineOwner {
     }
     state = .up(number, generation: peer.generation)
     delay = Self.firstDelay
-    links.isUp(peer)
+    links.isUp(peer, self)
   }
 
   // MARK: End
@@ -152,7 +165,7 @@ final class OutgoingLink: EventHandler, DeadlineOwner {
     if case .closed = state { return }
     state = .waiting
     retryLater()
-    if let ended { links.isLost(slot, ended) }
+    if let ended, links.isCurrent(self) { links.isLost(slot, ended) }
   }
 
   private func retryLater() {

@@ -62,9 +62,10 @@ final class LinkBench {
   }
 
   /// A worker of a slot begins; its listener is a copy of the one that is held.
-  func start(_ slot: UInt16, generation: UInt16 = 1, epoch: UInt64 = 9, limit: Int = 1 << 20, reserve: Int = 1 << 20)
-    throws -> End
-  {
+  func start(
+    _ slot: UInt16, generation: UInt16 = 1, epoch: UInt64 = 9, limit: Int = 1 << 20, reserve: Int = 1 << 20,
+    listens: Bool = true
+  ) throws -> End {
     var settings = LinkSettings(directory: directory, slots: UInt16(listeners.count))
     settings.limit = limit
     settings.reserve = reserve
@@ -72,7 +73,7 @@ final class LinkBench {
       loop: loop, identity: LinkIdentity(node: 7, epoch: epoch, slot: slot, generation: generation), settings: settings)
     let end = End(links)
     links.delegate = end
-    try links.start(listener: Descriptor(owning: dup(listeners[Int(slot)])))
+    try links.start(listener: Descriptor(owning: dup(listeners[Int(slot)])), listens: listens)
     return end
   }
 
