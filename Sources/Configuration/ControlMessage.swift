@@ -4,7 +4,7 @@ internal import Structures
 /// the kind carries; numbers in network order.
 ///
 /// The channel is a SOCK_SEQPACKET socket pair. Its end of file tells a worker that the supervisor is gone, and the
-/// supervisor that the worker closed it. ``prepare(version:)`` has one descriptor along (SCM_RIGHTS); a descriptor that
+/// supervisor that the worker closed it. ``prepare(version:)`` and ``handOver`` have one descriptor along (SCM_RIGHTS); a descriptor that
 /// comes with any other kind is closed by whoever receives it.
 public enum ControlMessage: Sendable, Equatable {
   /// From the worker: it serves now.
@@ -30,6 +30,12 @@ public enum ControlMessage: Sendable, Equatable {
   case commit(version: UInt64)
   /// To the worker: forget what was prepared.
   case abort(version: UInt64)
+  /// To the worker: hand everything over to the next process of the slot, which is at the other end of the descriptor that comes along.
+  case handOver
+  /// From the worker: it has everything that could be handed over to it.
+  case tookOver
+  /// To the worker: the process that you were handing over to has ended; go on.
+  case goOn
 
   /// The version of the format.
   public static let version: UInt8 = 2
@@ -44,7 +50,7 @@ public enum ControlMessage: Sendable, Equatable {
 
   private enum Kind: UInt8 {
     case ready = 1
-    case heartbeat, drain, stop, question, answer, prepare, prepared, refused, commit, abort
+    case heartbeat, drain, stop, question, answer, prepare, prepared, refused, commit, abort, handOver, tookOver, goOn
   }
 
   /// The datagram. Of a question, an answer or a reason only what a datagram can carry is written.
@@ -62,6 +68,9 @@ public enum ControlMessage: Sendable, Equatable {
     case .refused(let version, let reason): Self.datagram(.refused, version, 8, rest: Array(reason.utf8))
     case .commit(let version): Self.datagram(.commit, version, 8)
     case .abort(let version): Self.datagram(.abort, version, 8)
+    case .handOver: Self.datagram(.handOver)
+    case .tookOver: Self.datagram(.tookOver)
+    case .goOn: Self.datagram(.goOn)
     }
   }
 
@@ -72,7 +81,7 @@ public enum ControlMessage: Sendable, Equatable {
     else { return nil }
     let payload = octets.extracting(2...)
     switch kind {
-    case .ready, .heartbeat, .drain, .stop: self.init(word: kind, payload)
+    case .ready, .heartbeat, .drain, .stop, .handOver, .tookOver, .goOn: self.init(word: kind, payload)
     case .question, .answer: self.init(dialogue: kind, payload)
     case .prepare, .prepared, .refused, .commit, .abort: self.init(reload: kind, payload)
     }
@@ -85,6 +94,9 @@ public enum ControlMessage: Sendable, Equatable {
     case .heartbeat: self = .heartbeat
     case .drain: self = .drain
     case .stop: self = .stop
+    case .handOver: self = .handOver
+    case .tookOver: self = .tookOver
+    case .goOn: self = .goOn
     default: return nil
     }
   }

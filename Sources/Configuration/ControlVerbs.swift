@@ -60,9 +60,9 @@ public enum ControlVerbs {
         .init(name: "slot", form: .optional, placeholder: "SLOT"), .init(name: "all", form: .flag, placeholder: ""),
       ], columns: ["slot", "state"], "replace a worker, or all, one after the other",
       details:
-        "A worker stops accepting, finishes what is under way for at most 5 s and ends; then its successor starts, and only when that "
-        + "serves does it go on to the next. Connections of a worker that is replaced are closed: their clients come back. Handing them over "
-        + "live is not in this version. The answer comes at once; worker.list shows how far it is."),
+        "The next process of the slot starts, takes listeners and connections over while both serve, and only then is it the next slot's "
+        + "turn. When it fails the node stays as it was. The process that was replaced ends when the transactions that it has begun are done. "
+        + "The answer comes at once; worker.list shows how far it is."),
   ]
 
   private static let location = [

@@ -8,11 +8,13 @@ extension NodeSupervisor {
   func carryOut() {
     // First: a worker that is started again has the configuration that a reload left in force.
     carryOutReload()
+    machine.hold(reloads.isUnderWay, System.monotonicNow, into: &actions)
     while !actions.isEmpty {
       let orders = actions
       actions.removeAll(keepingCapacity: true)
       for order in orders { carryOut(order) }
       carryOutReload()
+      machine.hold(reloads.isUnderWay, System.monotonicNow, into: &actions)
     }
     beginWaitingReload()
     carryOutReload()
@@ -26,6 +28,12 @@ extension NodeSupervisor {
     case .spawn(let slot, let generation): spawn(slot, generation)
     case .send(let slot, let message): workers[slot]?.send(message)
     case .kill(let slot): workers[slot]?.kill()
+    case .spawnSuccessor(let slot, let generation): spawnSuccessor(slot, generation)
+    case .handOver(let slot):
+      if let worker = workers[slot] { successors[slot]?.takeOver(from: worker) }
+    case .promote(let slot): promote(slot)
+    case .sendOther(let slot, let generation, let message): other(slot, generation)?.send(message)
+    case .killOther(let slot, let generation): other(slot, generation)?.kill()
     case .report(let report): logger.log(level: report.level, "\(report)")
     case .announceReady: announceReady()
     case .finish(let status): finish(status)
@@ -55,15 +63,39 @@ extension NodeSupervisor {
     }
   }
 
+  private func spawnSuccessor(_ slot: Int, _ generation: UInt16) {
+    do throws(SystemError) {
+      successors[slot] = try WorkerProcess(
+        executable: executable, slot: slot, generation: generation, belongings: belongings(of: slot), takesOver: true,
+        loop: loop
+      ) { [unowned self] message, worker in received(message, worker) }
+    } catch {
+      machine.ended(
+        .notStarted("\(error)"), slot: slot, generation: generation, System.monotonicNow, into: &actions)
+    }
+  }
+
+  /// The one before is gone already, or has yet to finish what it has begun.
+  private func promote(_ slot: Int) {
+    if let old = workers[slot] { retired.append(old) }
+    workers[slot] = successors.removeValue(forKey: slot)
+  }
+
+  private func other(_ slot: Int, _ generation: UInt16) -> WorkerProcess? {
+    (Array(successors.values) + retired).first { $0.slot == slot && $0.generation == generation }
+  }
+
   private func received(_ message: ControlMessage, _ worker: WorkerProcess) {
     machine.received(message, slot: worker.slot, generation: worker.generation, System.monotonicNow, into: &actions)
+    guard workers[worker.slot] === worker else { return carryOut() }
     switch message {
     case .ready: reloads.ready(slot: worker.slot, into: &reloadActions)
     case .prepared(let version): reloads.prepared(slot: worker.slot, version: version, into: &reloadActions)
     case .refused(let version, let reason):
       reloads.refused(slot: worker.slot, version: version, reason, into: &reloadActions)
     case .answer(let id, _, let octets): controls?.answered(slot: worker.slot, id: id, octets: octets)
-    case .heartbeat, .drain, .stop, .question, .prepare, .commit, .abort: break
+    case .heartbeat, .drain, .stop, .question, .prepare, .commit, .abort, .handOver, .tookOver, .goOn:
+      break
     }
     carryOut()
   }

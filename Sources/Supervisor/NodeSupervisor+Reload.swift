@@ -34,7 +34,7 @@ extension NodeSupervisor {
   /// Reads the settings and all that they name, lets all workers prepare them, and puts them into force in all of them or in
   /// none. `completion` hears once what came of it. While one reload is under way another waits for its end.
   func reload(_ completion: @escaping (ReloadOutcome) -> Void = { _ in }) {
-    guard !reloads.isUnderWay else { return waitingReloads.append(completion) }
+    guard !reloads.isUnderWay, !machine.isHandingOver else { return waitingReloads.append(completion) }
     reloadCompletions.append(completion)
     manager.reloading()
     do throws(SettingsErrors) {
@@ -127,7 +127,7 @@ extension NodeSupervisor {
 
   /// Begins what was asked for while another reload was under way: several wishes are one.
   func beginWaitingReload() {
-    guard !reloads.isUnderWay, !waitingReloads.isEmpty else { return }
+    guard !reloads.isUnderWay, !machine.isHandingOver, !waitingReloads.isEmpty else { return }
     let completions = waitingReloads
     waitingReloads = []
     reload { outcome in for completion in completions { completion(outcome) } }

@@ -10,7 +10,7 @@ extension NodeSupervisor {
   /// is under way, so later.
   func watchedFilesChanged() -> Bool {
     if isStopping { return true }
-    guard !reloads.isUnderWay else { return false }
+    guard !reloads.isUnderWay, !machine.isHandingOver else { return false }
     do throws(SettingsErrors) {
       let fresh = try file.rereading(file.configuration.watchedPaths)
       let changes = SettingsChange.between(file.bundle, fresh.bundle)

@@ -43,6 +43,10 @@ public final class NodeSupervisor {
   var machine: SupervisorMachine
   var actions: [SupervisorMachine.Action] = []
   var workers: [Int: WorkerProcess] = [:]
+  /// Processes that are to take a slot over.
+  var successors: [Int: WorkerProcess] = [:]
+  /// Processes that were taken over from and finish what they have begun.
+  var retired: [WorkerProcess] = []
   private(set) var deadline: DeadlineID?
   var reloads = ReloadMachine()
   var reloadActions: [ReloadMachine.Action] = []
@@ -191,6 +195,12 @@ public final class NodeSupervisor {
       reloads.gone(slot: worker.slot, into: &reloadActions)
       machine.ended(end, slot: worker.slot, generation: worker.generation, System.monotonicNow, into: &actions)
       controls?.workerEnded(slot: worker.slot)
+    }
+    for worker in Array(successors.values) + retired {
+      guard let end = worker.reap() else { continue }
+      if successors[worker.slot] === worker { successors[worker.slot] = nil }
+      retired.removeAll { $0 === worker }
+      machine.ended(end, slot: worker.slot, generation: worker.generation, System.monotonicNow, into: &actions)
     }
   }
 }

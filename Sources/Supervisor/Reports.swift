@@ -19,6 +19,7 @@ extension SupervisorMachine.Report: CustomStringConvertible {
     case .neverReady(let slot, let end): "worker \(slot) \(end) before it served for the first time; see above"
     case .replaces(let slot, let generation):
       "worker \(slot), generation \(generation), is replaced, as it was asked for"
+    case .rollEnded(let slot): "worker \(slot) goes on, and no further worker is replaced; see above why"
     case .cutShort(let slot): "worker \(slot) took too long to end: killed"
     }
   }
@@ -28,6 +29,7 @@ extension SupervisorMachine.Report: CustomStringConvertible {
     switch self {
     case .started, .startsAgain, .replaces: .info
     case .cutShort: .warning
+    case .rollEnded: .error
     case .ended, .hangs, .slowToStart, .neverReady: .error
     }
   }

@@ -6,6 +6,16 @@ extension SupervisorMachine {
   public enum Action: Sendable, Equatable {
     /// Start the worker of a slot.
     case spawn(slot: Int, generation: UInt16)
+    /// Start the process that takes a slot over from its worker.
+    case spawnSuccessor(slot: Int, generation: UInt16)
+    /// Tell the worker of a slot to hand over to the process that was started for that.
+    case handOver(slot: Int)
+    /// The process that took over is the worker of the slot from now on.
+    case promote(slot: Int)
+    /// Tell a process of a slot that isn't its worker.
+    case sendOther(slot: Int, generation: UInt16, ControlMessage)
+    /// End a process of a slot that isn't its worker.
+    case killOther(slot: Int, generation: UInt16)
     /// Tell a worker over its control channel.
     case send(slot: Int, ControlMessage)
     /// End a worker's process at once.
@@ -28,6 +38,7 @@ extension SupervisorMachine {
     case neverReady(slot: Int, WorkerEnd)
     case cutShort(slot: Int)
     case replaces(slot: Int, generation: UInt16)
+    case rollEnded(slot: Int)
   }
 
   /// How a worker's process ended.

@@ -13,7 +13,7 @@ public import Structures
 ///    │               └──────────► waiting ◄────────────────────────────┘
 ///    └── when stopping                │ back-off passed: starting, next generation
 /// ```
-/// A worker that is to be replaced is ready, then leaving until it ends (5 s at most), then starting as any other.
+/// A worker that is to be replaced stays ready until the next process of its slot has taken over from it (``SupervisorMachine+Roll``).
 ///
 /// A first worker that ends before it was ever ready ends the supervisor: what keeps it from serving is in the
 /// configuration or the host, and starting it again would only hide it.
@@ -23,20 +23,25 @@ public struct SupervisorMachine: Sendable {
     case down
     case starting(deadline: Instant)
     case ready(since: Instant, heard: Instant)
-    case leaving(killAt: Instant)
     case killed
     case waiting(until: Instant)
   }
 
-  private struct Slot {
+  struct Slot {
     var state = SlotState.down
     var generation: UInt16 = 0
+    /// The generation that was given out last.
+    var lastGeneration: UInt16 = 0
+    /// The process that is to take over.
+    var successor: Successor?
+    /// Those that were taken over from and have yet to end.
+    var retired: [Retired] = []
     /// Ends in a row without a longer time of service between them.
     var failures = 0
     var wasEverReady = false
   }
 
-  private enum Phase: Equatable {
+  enum Phase: Equatable {
     case running
     case stopping(since: Instant, killAt: Instant)
     case finished
@@ -56,12 +61,14 @@ public struct SupervisorMachine: Sendable {
   /// How long workers may take to stop.
   static let stopTime = Duration.seconds(1)
 
-  private var slots: [Slot]
-  private var phase = Phase.running
+  var slots: [Slot]
+  private(set) var phase = Phase.running
   private var isAnnounced = false
   private var status: Int32 = 0
   /// Slots whose workers are to be replaced, the one whose turn it is first.
-  private var replacements: [Int] = []
+  var replacements: [Int] = []
+  /// Whether none may begin just now; see ``hold(_:_:into:)``.
+  var isHeld = false
 
   /// A machine for so many slots, at least 1.
   public init(slots count: Int) {
@@ -80,7 +87,9 @@ public struct SupervisorMachine: Sendable {
   public mutating func received(
     _ message: ControlMessage, slot: Int, generation: UInt16, _ now: Instant, into actions: inout [Action]
   ) {
-    guard slots[slot].generation == generation else { return }
+    guard slots[slot].generation == generation else {
+      return receivedFromOther(message, slot: slot, generation: generation, now, into: &actions)
+    }
     switch (slots[slot].state, message) {
     case (.starting, .ready):
       slots[slot].state = .ready(since: now, heard: now)
@@ -91,7 +100,7 @@ public struct SupervisorMachine: Sendable {
       replaceNext(now, &actions)
     case (.ready(let since, _), .heartbeat), (.ready(let since, _), .ready):
       slots[slot].state = .ready(since: since, heard: now)
-    case (.starting, _), (.ready, _), (.leaving, _), (.down, _), (.killed, _), (.waiting, _):
+    case (.starting, _), (.ready, _), (.down, _), (.killed, _), (.waiting, _):
       break
     }
   }
@@ -100,13 +109,15 @@ public struct SupervisorMachine: Sendable {
   public mutating func ended(
     _ end: WorkerEnd, slot: Int, generation: UInt16, _ now: Instant, into actions: inout [Action]
   ) {
-    guard slots[slot].generation == generation else { return }
+    guard slots[slot].generation == generation else {
+      return otherEnded(end, slot: slot, generation: generation, now, into: &actions)
+    }
+    if successorTakes(slot, end, now, into: &actions) { return }
     let state = slots[slot].state
     switch state {
     case .down, .waiting: return
     case .ready(let since, _):
       slots[slot].failures = now - since >= Self.stableAfter ? 1 : slots[slot].failures + 1
-    case .leaving: break
     case .starting, .killed:
       slots[slot].failures += 1
     }
@@ -121,14 +132,18 @@ public struct SupervisorMachine: Sendable {
   public mutating func deadlineReached(_ now: Instant, into actions: inout [Action]) {
     if case .stopping(_, let killAt) = phase {
       guard now >= killAt else { return }
-      for index in slots.indices where isAlive(index) && slots[index].state != .killed {
-        actions.append(.report(.cutShort(slot: index)))
-        kill(index, &actions)
+      for index in slots.indices {
+        if isAlive(index), slots[index].state != .killed {
+          actions.append(.report(.cutShort(slot: index)))
+          kill(index, &actions)
+        }
+        killOthers(index, into: &actions)
       }
       return
     }
     for index in slots.indices {
       let generation = slots[index].generation
+      rollDeadlineReached(index, now, into: &actions)
       switch slots[index].state {
       case .starting(let deadline) where now >= deadline:
         actions.append(.report(.slowToStart(slot: index, generation: generation)))
@@ -138,10 +153,7 @@ public struct SupervisorMachine: Sendable {
         kill(index, &actions)
       case .waiting(let until) where now >= until:
         spawn(index, now, &actions)
-      case .leaving(let killAt) where now >= killAt:
-        actions.append(.report(.cutShort(slot: index)))
-        kill(index, &actions)
-      case .down, .starting, .ready, .leaving, .killed, .waiting:
+      case .down, .starting, .ready, .killed, .waiting:
         break
       }
     }
@@ -179,17 +191,18 @@ public struct SupervisorMachine: Sendable {
     switch phase {
     case .finished: return nil
     case .stopping(_, let killAt):
-      return slots.indices.contains { isAlive($0) && slots[$0].state != .killed } ? killAt : nil
+      return slots.indices.contains { isAlive($0) && slots[$0].state != .killed || slots[$0].hasOthersToKill }
+        ? killAt : nil
     case .running:
-      return slots.compactMap { slot in
-        switch slot.state {
-        case .down, .killed: nil
-        case .starting(let deadline): deadline
-        case .ready(_, let heard): heard + ControlMessage.heartbeatTimeout
-        case .leaving(let killAt): killAt
-        case .waiting(let until): until
-        }
-      }.min()
+      return
+        (slots.compactMap { slot in
+          switch slot.state {
+          case .down, .killed: nil
+          case .starting(let deadline): deadline
+          case .ready(_, let heard): heard + ControlMessage.heartbeatTimeout
+          case .waiting(let until): until
+          }
+        } + slots.flatMap(\.rollDeadlines)).min()
     }
   }
 
@@ -211,8 +224,8 @@ public struct SupervisorMachine: Sendable {
     switch slots[slot].state {
     case .down: "down"
     case .starting: "starting"
-    case .ready: replacements.contains(slot) ? "to be replaced" : "ready"
-    case .leaving: "leaving"
+    case .ready:
+      if slots[slot].successor != nil { "hands over" } else { replacements.contains(slot) ? "to be replaced" : "ready" }
     case .killed: "killed"
     case .waiting: "waiting"
     }
@@ -221,25 +234,26 @@ public struct SupervisorMachine: Sendable {
   // MARK: - Steps
 
   /// Lets the next worker that is to be replaced leave, unless one is being replaced. One that doesn't serve is being replaced anyway.
-  private mutating func replaceNext(_ now: Instant, _ actions: inout [Action]) {
-    guard phase == .running else { return }
+  mutating func replaceNext(_ now: Instant, _ actions: inout [Action]) {
+    guard phase == .running, !isHeld else { return }
     while let index = replacements.first {
       switch slots[index].state {
-      case .ready:
-        slots[index].state = .leaving(killAt: now + Self.drainTime)
-        actions.append(.report(.replaces(slot: index, generation: slots[index].generation)))
-        actions.append(.send(slot: index, .drain))
-        return
-      case .leaving, .killed, .starting, .waiting, .down: return
+      case .ready: return spawnSuccessor(index, now, into: &actions)
+      case .killed, .starting, .waiting, .down: return
       }
     }
   }
 
   private mutating func spawn(_ index: Int, _ now: Instant, _ actions: inout [Action]) {
     // 65,535 generations later the oldest name comes back: connections of that process are long gone.
-    slots[index].generation = slots[index].generation == .max ? 1 : slots[index].generation + 1
+    slots[index].generation = nextGeneration(index)
     slots[index].state = .starting(deadline: now + Self.startTimeout)
     actions.append(.spawn(slot: index, generation: slots[index].generation))
+  }
+
+  mutating func nextGeneration(_ index: Int) -> UInt16 {
+    slots[index].lastGeneration = slots[index].lastGeneration == .max ? 1 : slots[index].lastGeneration + 1
+    return slots[index].lastGeneration
   }
 
   private mutating func kill(_ index: Int, _ actions: inout [Action]) {
@@ -256,7 +270,6 @@ public struct SupervisorMachine: Sendable {
       stop(with: .stop, within: Self.stopTime, now, &actions)
       return
     }
-    if case .leaving = state { return spawn(index, now, &actions) }
     var whileStarting = false
     if case .starting = state { whileStarting = true }
     let generation = slots[index].generation
@@ -285,15 +298,16 @@ public struct SupervisorMachine: Sendable {
     for index in slots.indices {
       switch slots[index].state {
       case .down, .waiting: slots[index].state = .down
-      case .starting, .ready, .leaving: actions.append(.send(slot: index, message))
+      case .starting, .ready: actions.append(.send(slot: index, message))
       case .killed: break
       }
+      endRoll(index, with: message, into: &actions)
     }
     finishIfDown(&actions)
   }
 
-  private mutating func finishIfDown(_ actions: inout [Action]) {
-    guard !slots.indices.contains(where: { isAlive($0) }) else { return }
+  mutating func finishIfDown(_ actions: inout [Action]) {
+    guard !slots.indices.contains(where: { isAlive($0) || slots[$0].hasOthers }) else { return }
     phase = .finished
     actions.append(.finish(status: status))
   }
@@ -301,7 +315,7 @@ public struct SupervisorMachine: Sendable {
   private func isAlive(_ index: Int) -> Bool {
     switch slots[index].state {
     case .down, .waiting: false
-    case .starting, .ready, .leaving, .killed: true
+    case .starting, .ready, .killed: true
     }
   }
 

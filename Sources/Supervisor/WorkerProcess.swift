@@ -13,6 +13,8 @@ final class WorkerProcess: EventHandler {
   private var isOpen = true
   private var buffer = [UInt8](repeating: 0, count: ControlMessage.maximumSize)
   private let received: (ControlMessage, WorkerProcess) -> Void
+  /// The other end of the socket over which it is to take over, until that is passed to the process which it takes over from.
+  private var handOver: Descriptor?
 
   /// What a worker is given beside its slot and generation.
   struct Belongings {
@@ -38,8 +40,8 @@ final class WorkerProcess: EventHandler {
 
   /// Starts the executable with the control channel at 3, the sockets at 4 and above and the rest behind them.
   init(
-    executable: String, slot: Int, generation: UInt16, belongings: borrowing Belongings, loop: EventLoop,
-    received: @escaping (ControlMessage, WorkerProcess) -> Void
+    executable: String, slot: Int, generation: UInt16, belongings: borrowing Belongings, takesOver: Bool = false,
+    loop: EventLoop, received: @escaping (ControlMessage, WorkerProcess) -> Void
   ) throws(SystemError) {
     var ends: [Int32] = [-1, -1]
     let made = clinux_socket_pair(clinux_seqpacket, &ends)
@@ -56,11 +58,19 @@ final class WorkerProcess: EventHandler {
     let behind = first + Int32(belongings.listeners.count)
     var map = inherited.enumerated().map { clinux_descriptor_map(from: $1, to: first + Int32($0)) }
     map.append(clinux_descriptor_map(from: other.number, to: 3))
+    var kin: [Int32] = [-1, -1]
+    let kinMade = takesOver ? clinux_socket_pair(clinux_seqpacket, &kin) : 0
+    if kinMade < 0 { throw SystemError("socketpair", code: -kinMade) }
+    let kinEnd = takesOver ? Descriptor(owning: kin[1]) : nil
+    handOver = takesOver ? Descriptor(owning: kin[0]) : nil
+    if takesOver { map.append(clinux_descriptor_map(from: kin[1], to: behind + 3)) }
     let arguments = WorkerArguments(
       configuration: behind, control: 3, slot: UInt16(slot), slots: UInt16(belongings.slots), generation: generation,
       epoch: belongings.epoch, listeners: Array(first..<behind), link: behind + 1,
-      linkDirectory: belongings.linkDirectory, page: behind + 2, redis: belongings.redis)
+      linkDirectory: belongings.linkDirectory, page: behind + 2, redis: belongings.redis,
+      handOver: takesOver ? behind + 3 : -1)
     process = try ChildProcess.spawn(executable, arguments.words, map, as: belongings.owner)
+    _ = consume kinEnd
     self.slot = slot
     self.generation = generation
     self.loop = loop
@@ -102,6 +112,12 @@ final class WorkerProcess: EventHandler {
   func send(_ message: ControlMessage, passing descriptor: Int32? = nil) -> Bool {
     let octets = message.octets
     return Socket.send(channel.number, octets.span, passing: descriptor) == .octets(octets.count)
+  }
+
+  /// Has another process of the slot hand over to this one.
+  func takeOver(from other: WorkerProcess) {
+    guard let socket = handOver.take() else { return }
+    other.send(.handOver, passing: socket.number)
   }
 
   /// Ends the process at once.

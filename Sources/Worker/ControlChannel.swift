@@ -13,6 +13,10 @@ final class ControlChannel: EventHandler, DeadlineOwner {
     case prepare(version: UInt64, Descriptor)
     case commit(version: UInt64)
     case abort(version: UInt64)
+    /// The next process of the slot is at the other end.
+    case handOver(Descriptor)
+    /// It has ended.
+    case goOn
   }
 
   private let descriptor: Int32
@@ -72,7 +76,11 @@ final class ControlChannel: EventHandler, DeadlineOwner {
       obey(.prepare(version: version, memory))
     case .commit(let version): obey(.commit(version: version))
     case .abort(let version): obey(.abort(version: version))
-    case .ready, .heartbeat, .answer, .prepared, .refused: break
+    case .handOver:
+      guard let socket = passed.take() else { return }
+      obey(.handOver(socket))
+    case .goOn: obey(.goOn)
+    case .ready, .heartbeat, .answer, .prepared, .refused, .tookOver: break
     }
   }
 }

@@ -42,11 +42,20 @@ private func serve(_ configuration: NodeConfiguration, _ arguments: WorkerArgume
   let signals = try SignalSource([.int, .term, .hup, .usr1], loop: loop) { signal in
     if signal == .usr1 { node.logStatistics(.notice) }
   }
+  let succeeds = arguments.handOver >= 0
   if arguments.link >= 0 {
-    try node.startLinks(listener: Descriptor(owning: arguments.link), limit: .milliseconds(500))
+    try node.startLinks(
+      listener: Descriptor(owning: arguments.link), listens: !succeeds, limit: .milliseconds(500))
     try node.awaitLocation(limit: .milliseconds(500))
   }
-  try addListeners(node, configuration, arguments.listeners, log)
+  try prepareContexts(node, configuration, arguments.listeners.count, log)
+  if succeeds {
+    try node.arrive(Descriptor(owning: arguments.handOver)) {
+      try addListeners(node, configuration, arguments.listeners)
+    }
+  } else {
+    try addListeners(node, configuration, arguments.listeners)
+  }
   let control = try ControlChannel(descriptor: arguments.control, loop: loop) { order in node.obey(order) }
   node.control = control
   control.send(.ready)
@@ -55,11 +64,11 @@ private func serve(_ configuration: NodeConfiguration, _ arguments: WorkerArgume
   node.end()
 }
 
-private func addListeners(
-  _ node: WorkerNode, _ configuration: NodeConfiguration, _ descriptors: [Int32], _ log: Logger
+private func prepareContexts(
+  _ node: WorkerNode, _ configuration: NodeConfiguration, _ sockets: Int, _ log: Logger
 ) throws {
-  guard descriptors.count == configuration.listen.count else {
-    throw StartError(description: "\(descriptors.count) sockets for \(configuration.listen.count) listeners")
+  guard sockets == configuration.listen.count else {
+    throw StartError(description: "\(sockets) sockets for \(configuration.listen.count) listeners")
   }
   let transport = node.transport
   let contexts = try TLSContexts(configuration, issuers: node.revocation.issuers, tickets: node.tickets)
@@ -75,6 +84,10 @@ private func addListeners(
   transport.setClientNames(contexts.clientNames)
   node.setConnectionLevels(configuration)
   if transport.identity.slot == 0 { CertificateWarnings(configuration).write(to: log) }
+}
+
+private func addListeners(_ node: WorkerNode, _ configuration: NodeConfiguration, _ descriptors: [Int32]) throws {
+  let transport = node.transport
   for (index, listener) in configuration.listen.enumerated() {
     let descriptor = Descriptor(owning: descriptors[index])
     if listener.transport == .udp {
@@ -82,7 +95,7 @@ private func addListeners(
     } else {
       try transport.addStreamListener(
         descriptor, index: UInt16(index), transport: listener.transport,
-        context: listener.transport == .tls ? contexts.server[listener.profile] : nil)
+        context: listener.transport == .tls ? node.contexts?.server[listener.profile] : nil)
     }
   }
 }

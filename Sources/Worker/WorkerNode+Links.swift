@@ -12,11 +12,11 @@ import Structures
 extension WorkerNode: LinkDelegate {
   /// Makes the links, from the listener of the slot, and waits until all others have said hello, but no longer than `limit`: they may
   /// be starting as well. To be called before the worker takes its first connection.
-  func startLinks(listener: consuming Descriptor, limit: Duration) throws {
+  func startLinks(listener: consuming Descriptor, listens: Bool = true, limit: Duration) throws {
     guard let links else { return }
-    try links.start(listener: listener)
+    try links.start(listener: listener, listens: listens)
     let end = System.monotonicNow + limit
-    while !links.isComplete, System.monotonicNow < end { try loop.runOnce(until: end) }
+    while !(listens ? links.isComplete : links.canSend), System.monotonicNow < end { try loop.runOnce(until: end) }
   }
 
   // MARK: Towards others
@@ -32,6 +32,8 @@ extension WorkerNode: LinkDelegate {
     case .queued: break
     case .full: if tag != 0 { refusedTags.append(tag) }
     case .down:
+      // Others link to our successor, and tell it alone when they hand over themselves: nothing is known here any more.
+      if let departure { return departure.pass(flow, tag: tag, generation: own.generation, message) }
       // A connection of a process that is known to have ended is gone; of any other nothing is known.
       if case .lost(let generation) = links.state(of: flow.slot), flow.generation <= generation {
         fail(tag, flow)
@@ -41,7 +43,7 @@ extension WorkerNode: LinkDelegate {
     }
   }
 
-  private func fail(_ tag: UInt64, _ gone: StreamFlow? = nil) {
+  func fail(_ tag: UInt64, _ gone: StreamFlow? = nil) {
     if tag != 0 { failedTags.append(tag) }
     if let gone { goneFlows.append(gone) }
   }
@@ -56,10 +58,22 @@ extension WorkerNode: LinkDelegate {
 
   /// Hands over and offers what the core ordered.
   func carryOutLinks() {
-    guard let links else { return }
     let octets = actions.passed
+    guard let links else {
+      for passing in actions.passings where passing.slot == transport.identity.slot {
+        _ = passToKin(passing.flow, generation: passing.generation, octets.span.extracting(passing.octets))
+      }
+      return offerToKin()
+    }
     for passing in actions.passings {
-      guard links.state(of: passing.slot) == .up(generation: passing.generation),
+      if passing.slot == transport.identity.slot {
+        if !passToKin(passing.flow, generation: passing.generation, octets.span.extracting(passing.octets)) {
+          foreign.dropped += 1
+        }
+        continue
+      }
+      // A later process of the slot passes it on.
+      guard case .up(let generation) = links.state(of: passing.slot), generation >= passing.generation,
         links.send(.messageFromFlow(passing.flow), octets.span.extracting(passing.octets), to: passing.slot) == .queued
       else {
         foreign.dropped += 1
@@ -69,13 +83,31 @@ extension WorkerNode: LinkDelegate {
     }
     for offer in actions.offers {
       let frame = LinkFrame.whoHas(question: offer.query, generation: transport.identity.generation, offer.flow)
-      let count = links.sendToAll(frame, octets.span.extracting(offer.octets))
+      var count = links.sendToAll(frame, octets.span.extracting(offer.octets))
+      if let link = arrival?.link {
+        link.send(frame, octets.span.extracting(offer.octets))
+        count += 1
+      }
       core.offered(offer.query, toOthers: count)
       if count == 0 { unheardOffers.append(offer.query) }
     }
     for flow in actions.trusted {
       links.sendToAll(.trusted(flow))
       foreign.useByAll(flow.connection)
+    }
+  }
+
+  /// Offers to the earlier process of the slot, for a node with one slot.
+  private func offerToKin() {
+    for offer in actions.offers {
+      guard let link = arrival?.link else {
+        unheardOffers.append(offer.query)
+        continue
+      }
+      let frame = LinkFrame.whoHas(question: offer.query, generation: transport.identity.generation, offer.flow)
+      let octets = actions.passed
+      link.send(frame, octets.span.extracting(offer.octets))
+      core.offered(offer.query, toOthers: 1)
     }
   }
 
@@ -113,7 +145,7 @@ extension WorkerNode: LinkDelegate {
   func failedForOther(_ tag: UInt64) -> Bool {
     guard ForeignUse.isForeign(tag) else { return false }
     if let order = foreign.order(tag) {
-      _ = links?.send(.failed(tag: order.tag, generation: order.generation), to: order.slot)
+      answer(.failed(tag: order.tag, generation: order.generation), slot: order.slot, generation: order.generation)
     }
     return true
   }
@@ -122,6 +154,8 @@ extension WorkerNode: LinkDelegate {
 
   func links(up peer: LinkIdentity) {
     core.isAlone = false
+    // It may have linked to the process that was here before.
+    if arrival != nil { _ = links?.send(.succeeds, to: peer.slot) }
     log.debug("link up", metadata: ["slot": "\(peer.slot)", "generation": "\(peer.generation)"])
     for flow in core.trustedConnections(of: transport.identity.slot) {
       _ = links?.send(.trusted(flow), to: peer.slot)
@@ -130,6 +164,7 @@ extension WorkerNode: LinkDelegate {
 
   func links(lost slot: UInt16, generation: UInt16) {
     core.isAlone = links?.hasPeers != true
+    if departure != nil { return }
     log.notice("link lost", metadata: ["slot": "\(slot)", "generation": "\(generation)"])
     begin()
     core.slotLost(slot, generation: generation, at: loop.now, actions: &actions)
@@ -137,7 +172,9 @@ extension WorkerNode: LinkDelegate {
   }
 
   func links(received frame: LinkFrame, _ octets: Span<UInt8>, from sender: LinkIdentity) {
+    if sender.slot != transport.identity.slot, isForKin(frame, octets) { return }
     switch frame {
+    case .succeeds: links?.follow(sender)
     case .sendOnFlow(let flow, let tag, let generation): sendForOther(octets, flow, tag, generation, sender.slot)
     case .messageFromFlow(let flow):
       begin()
@@ -151,9 +188,15 @@ extension WorkerNode: LinkDelegate {
       begin()
       let isTaken = core.takesOffer(octets, over: flow, at: loop.now, actions: &actions)
       carryOut()
-      _ = links?.send(.has(question: question, generation: generation, isTaken), to: sender.slot)
+      if !isTaken, sender.slot != transport.identity.slot,
+        askKin(flow, octets, question: question, slot: sender.slot, generation: generation)
+      {
+        return
+      }
+      answer(
+        .has(question: question, generation: generation, isTaken), slot: sender.slot, generation: sender.generation)
     case .has(let question, let generation, let isTaken):
-      guard isOurs(generation) else { return }
+      guard isOurs(generation), !kinAnswered(question, isTaken) else { return }
       begin()
       core.offerAnswered(question, isTaken: isTaken, at: loop.now, actions: &actions)
       carryOut()
@@ -185,7 +228,8 @@ extension WorkerNode: LinkDelegate {
     case .suspect: core.flowSuspected(flow, at: loop.now, actions: &actions)
     case .recovered: core.flowRecovered(flow)
     case .trusted: core.connectionTrusted(flow)
-    case .hello, .sendOnFlow, .messageFromFlow, .notMine, .failed, .whoHas, .has, .whereIs, .isAt, .refused: break
+    case .hello, .sendOnFlow, .messageFromFlow, .notMine, .failed, .whoHas, .has, .whereIs, .isAt, .refused, .succeeds:
+      break
     }
     carryOut()
   }
@@ -199,7 +243,9 @@ extension WorkerNode: LinkDelegate {
     switch transport.send(octets, over: .stream(flow), tag: own) {
     case .accepted: foreign.use(flow.connection, by: slot)
     case .overloaded: if tag != 0 { _ = links?.send(.failed(tag: tag, generation: generation), to: slot) }
-    case .noSuchFlow: _ = links?.send(.notMine(flow, tag: tag, generation: generation), to: slot)
+    case .noSuchFlow:
+      if sendByKin(octets, flow, tag: own, generation: transport.identity.generation) { return }
+      _ = links?.send(.notMine(flow, tag: tag, generation: generation), to: slot)
     }
   }
 }

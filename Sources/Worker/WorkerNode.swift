@@ -32,6 +32,7 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
   let listenerProfiles: [String]
   /// A new configuration that the supervisor has not decided on.
   var prepared: PreparedConfiguration?
+  private let pages: SharedPages?
   private var counters: WorkerCounters?
   /// Answers administrators.
   var desk: ControlDesk?
@@ -55,6 +56,12 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
   private(set) var links: LinkSet?
   /// What was sent for them, and who uses which connection.
   var foreign = ForeignUse()
+  /// What was asked of an earlier process of the slot for others.
+  var relayed = ForeignUse()
+  /// Hands everything over to the next process of the slot.
+  var departure: Departure?
+  /// Takes everything over from the process that had the slot.
+  var arrival: Arrival?
   private var drainEnd: Instant?
   /// Until when it is waited for what has yet to be written; then the worker ends.
   var stopEnd: Instant?
@@ -87,6 +94,7 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
         configuration, arguments, core: core, hashing: hashing, tickets: tickets, loop: loop, log: log)
     connectionLog = ConnectionLog(log, start: loop.now)
     let pages = try Self.pages(arguments)
+    self.pages = pages
     transport = TransportLayer(
       loop: loop,
       identity: TransportIdentity(
@@ -104,11 +112,7 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
     desk = ControlDesk(node: self, nodeName: configuration.node) { [unowned self] id, answer in
       tell(answer, to: id)
     }
-    counters = pages.map { pages in
-      WorkerCounters(
-        pages: pages, slot: Int(arguments.slot), generation: arguments.generation, loop: loop
-      ) { [unowned self] in self.readings }
-    }
+    if arguments.handOver < 0 { startCounting() } else { transport.isMuted = true }
     if arguments.slots > 1, !arguments.linkDirectory.isEmpty {
       links = LinkSet(
         loop: loop,
@@ -134,7 +138,26 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
     case .prepare(let version, let memory): prepare(version, memory)
     case .commit(let version): commit(version)
     case .abort(let version): abort(version)
+    case .handOver(let socket): depart(socket)
+    case .goOn: returnFromDeparture()
     }
+  }
+
+  /// Writes what is counted to the page of the slot from now on.
+  func startCounting() {
+    let identity = transport.identity
+    transport.isMuted = false
+    counters = pages.map { pages in
+      WorkerCounters(
+        pages: pages, slot: Int(identity.slot), generation: identity.generation, loop: loop
+      ) { [unowned self] in self.readings }
+    }
+  }
+
+  /// The next process of the slot writes there.
+  func stopCounting() {
+    transport.isMuted = true
+    counters = nil
   }
 
   /// Writes lines of this level and above from now on.
@@ -252,7 +275,13 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
       case .flow(.stream(let flow)) where flow.slot != transport.identity.slot:
         send(message, overForeign: flow, transmission.tag)
       case .flow(let flow):
-        note(transport.send(message, over: flow, tag: transmission.tag), flow, transmission.tag)
+        let result = transport.send(message, over: flow, tag: transmission.tag)
+        if result == .noSuchFlow, case .stream(let stream) = flow,
+          sendByKin(message, stream, tag: transmission.tag, generation: transport.identity.generation)
+        {
+          continue
+        }
+        note(result, flow, transmission.tag)
       case .address(let address, let kind, let name):
         let peer = name.isEmpty ? nil : String(decoding: name, as: UTF8.self)
         note(
@@ -265,7 +294,7 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
     if !actions.questions.isEmpty { location.ask(actions, at: core.unixSeconds) }
     for (flow, limit) in actions.supervisions { transport.expectLife(of: flow, within: limit) }
     for flow in actions.closes { transport.close(flow, afterFlush: true) }
-    if links != nil { carryOutLinks() }
+    if links != nil || arrival != nil || departure != nil { carryOutLinks() }
   }
 
   /// The core hears that a message of its own could not be sent, or another worker does that one of its messages couldn't.
@@ -317,6 +346,7 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
     connectionLog.closed(flow, reason, at: loop.now)
     guard case .stream(let stream) = flow.id else { return }
     tellUsers(of: stream, .closed(stream))
+    arrival?.link?.send(.closed(stream))
     begin()
     core.connectionClosed(stream, at: loop.now, actions: &actions)
     carryOut()

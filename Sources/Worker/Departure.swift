@@ -1,0 +1,173 @@
+import Cluster
+import Reactor
+import Structures
+import TLSEngine
+
+/// The old process's side of a hand-over: everything that can go on in the next process of the slot goes there, and what was begun here is finished through it.
+///
+/// In order: no more is accepted, nor are datagrams read (they wait in the sockets); the next process takes the listeners; connections follow, some at a time,
+/// between other work. What is sent over a connection that has gone is passed on, in the order in which it was sent. When no transaction waits any
+/// more the process ends.
+final class Departure: HandOverDelegate {
+  /// Connections that are on their way at a time.
+  private static let window = 64
+  /// How long one turn may be busy with connections.
+  private static let budget = Duration.milliseconds(1)
+  /// How long it stays when all is done: others may still be on their way to the next process.
+  private static let linger = Duration.seconds(1)
+  /// How long connections that can't be moved stay: handshakes under way, peers with certificates, SSL objects. Then they are closed, a twentieth
+  /// each second, so that clients don't come back all at once.
+  private static let patience = Duration.seconds(10)
+  private static let slices = 20
+  /// How long the whole takes at most: no transaction lasts longer than Timer C (RFC 3261 §16.6).
+  private static let longest = Duration.seconds(190)
+
+  private unowned let node: WorkerNode
+  private(set) var link: HandOverLink?
+  private var queue: [UInt64] = []
+  private var onTheirWay: Set<UInt64> = []
+  private var refused: Set<UInt64> = []
+  private var state: [UInt8] = []
+  private let start: Instant
+  private var isComplete = false
+  private var doneSince: Instant?
+  private var slice = 0
+  private var nextSlice: Instant
+  private var deadline: DeadlineID?
+
+  init(_ node: WorkerNode, _ descriptor: consuming Descriptor) throws(SystemError) {
+    self.node = node
+    start = node.loop.now
+    nextSlice = start + Self.patience
+    state.reserveCapacity(128 << 10)
+    link = try HandOverLink(descriptor, loop: node.loop, delegate: self)
+    deadline = node.loop.addDeadline(self)
+  }
+
+  /// Lets go of the listeners.
+  func begin() {
+    node.transport.rest()
+    node.links?.stopListening()
+    node.core.stopKeepingAlive(at: node.loop.now)
+    node.location.flush()
+    for piece in node.core.owned.datagramRecords(pieces: 32 << 10) { link?.send(.records, piece.span) }
+    link?.send(.listeners(node.transport.identity.generation))
+    queue = node.transport.movableConnections
+    wake(after: .zero)
+  }
+
+  /// The next process is known to be dead: connections on their way stay.
+  func abandon() {
+    for id in onTheirWay { node.transport.stay(id) }
+    onTheirWay = []
+    link?.close()
+    link = nil
+    if let deadline = deadline.take() { node.loop.removeDeadline(deadline) }
+  }
+
+  /// Passes on what is to be sent over a connection that has gone.
+  func pass(_ flow: StreamFlow, tag: UInt64, generation: UInt16, _ octets: Span<UInt8>) {
+    link?.send(.sendOnFlow(flow, tag: tag, generation: generation), octets)
+  }
+
+  // MARK: Connections
+
+  /// Sends what the window and the time allow.
+  private func advance() {
+    let begin = System.monotonicNow
+    while onTheirWay.count < Self.window, System.monotonicNow - begin < Self.budget, let id = queue.last {
+      if onTheirWay.contains(id) || refused.contains(id) {
+        queue.removeLast()
+        continue
+      }
+      guard tell(id) else { return wake(after: .milliseconds(2)) }
+      queue.removeLast()
+    }
+    if !queue.isEmpty { return wake(after: .zero) }
+    finishIfDone()
+  }
+
+  /// False when the socket has no room.
+  private func tell(_ id: UInt64) -> Bool {
+    guard let link else { return true }
+    state.removeAll(keepingCapacity: true)
+    HandOverMessage.connection.append(to: &state)
+    state.append(bigEndian: id, 8)
+    let place = state.count
+    state.append(bigEndian: 0, 4)
+    guard let (number, flow) = node.transport.leave(id, to: &state) else { return true }
+    let length = UInt64(state.count - place - 4)
+    for octet in 0..<4 { state[place + octet] = UInt8(truncatingIfNeeded: length >> UInt64(24 - 8 * octet)) }
+    node.core.owned.appendRecords(over: flow.id, to: &state)
+    var packet: [UInt8] = []
+    swap(&packet, &state)
+    let isSent = link.send(packet: packet.span, passing: number)
+    wipe(&packet)
+    swap(&packet, &state)
+    if isSent { onTheirWay.insert(id) } else { node.transport.stay(id) }
+    return isSent
+  }
+
+  func handOver(received message: HandOverMessage, _ octets: Span<UInt8>, _ passed: consuming Descriptor?) {
+    switch message {
+    case .arrived(let id):
+      guard onTheirWay.remove(id) != nil else { return }
+      node.transport.leaveForGood(id)
+      link?.send(.goOn(id))
+    case .refused(let id):
+      guard onTheirWay.remove(id) != nil else { return }
+      refused.insert(id)
+      node.transport.stay(id)
+    case .connection, .goOn, .records, .listeners, .complete: return
+    }
+    wake(after: .zero)
+  }
+
+  func handOver(received frame: LinkFrame, _ octets: Span<UInt8>) {
+    node.heardFromKin(frame, octets, isSuccessor: true)
+  }
+
+  func handOverHasRoom() { wake(after: .zero) }
+
+  /// The next process has ended; whether it is dead the supervisor knows, who says so.
+  func handOverEnded() {}
+
+  // MARK: The end
+
+  private func finishIfDone() {
+    // Handshakes have ended meanwhile, and what was much to send has become less.
+    queue = node.transport.movableConnections.filter { !refused.contains($0) }
+    if !queue.isEmpty { return wake(after: .zero) }
+    let now = node.loop.now
+    guard onTheirWay.isEmpty else { return wake(after: .milliseconds(20)) }
+    if !isComplete, node.transport.counters.handshakes == 0 || now - start >= .seconds(1) {
+      isComplete = true
+      link?.send(.complete)
+    }
+    if isComplete { closeSome(now) }
+    let isFree = node.transport.counters.connections == 0
+    if isComplete, isFree, !node.core.hasUnanswered || now - start >= Self.longest {
+      let since = doneSince ?? now
+      doneSince = since
+      if now - since >= Self.linger { return node.stop() }
+    } else {
+      doneSince = nil
+    }
+    wake(after: .milliseconds(50))
+  }
+
+  private func closeSome(_ now: Instant) {
+    guard now >= nextSlice, node.transport.counters.connections > 0 else { return }
+    nextSlice = now + .seconds(1)
+    if slice == 0 { slice = (node.transport.counters.connections + Self.slices - 1) / Self.slices }
+    node.transport.closeSome(slice)
+  }
+
+  private func wake(after time: Duration) {
+    if let deadline { node.loop.schedule(deadline, at: node.loop.now + time) }
+  }
+}
+
+extension Departure: DeadlineOwner {
+  func deadlinePassed(_: DeadlineID) { advance() }
+}
