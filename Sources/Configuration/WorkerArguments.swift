@@ -1,7 +1,7 @@
 /// The command line of a worker: who it is and at which numbers it finds what it inherits.
 ///
-/// `apus-worker --configuration-fd N --control-fd N --slot N --slots N --generation N --epoch HEX --listeners N,N,…
-/// --link-fd N --link-directory PATH --page-fd N --hand-over-fd N --redis PATH`
+/// `apus-worker --configuration-fd N --control-fd N --slot N --slots N --generation N --epoch HEX --hand-over-fd N --listeners N,N,…
+/// --link-fd N --link-directory PATH --page-fd N --redis PATH`
 public struct WorkerArguments: Sendable, Equatable {
   /// The descriptor of the sealed memory that holds the ``ConfigurationBundle``; read it from offset 0 (pread).
   public var configuration: Int32
@@ -54,9 +54,9 @@ public struct WorkerArguments: Sendable, Equatable {
       "--configuration-fd", "\(configuration)", "--control-fd", "\(control)", "--slot", "\(slot)", "--slots",
       "\(slots)",
       "--generation", "\(generation)", "--epoch", String(epoch, radix: 16),
+      "--hand-over-fd", "\(handOver)",
       "--listeners", listeners.map(String.init).joined(separator: ","),
-      "--link-fd", "\(link)", "--link-directory", linkDirectory, "--page-fd", "\(page)",
-      "--hand-over-fd", "\(handOver)", "--redis", redis,
+      "--link-fd", "\(link)", "--link-directory", linkDirectory, "--page-fd", "\(page)", "--redis", redis,
     ]
   }
 
