@@ -62,7 +62,8 @@ public struct WorkerArguments: Sendable, Equatable {
 
   /// Reads ``words``, in any order; nil when one is missing, unknown, given twice, no number or out of range.
   public init?(_ words: [String]) {
-    guard words.count == 24 else { return nil }
+    // A supervisor of the version before knows nothing of handing over.
+    guard words.count == 24 || words.count == 22 else { return nil }
     var values: [String: String] = [:]
     for index in stride(from: 0, to: words.count, by: 2) {
       guard values.updateValue(words[index + 1], forKey: words[index]) == nil else { return nil }
@@ -74,7 +75,7 @@ public struct WorkerArguments: Sendable, Equatable {
       let epoch = values["--epoch"].flatMap({ UInt64($0, radix: 16) }), let list = values["--listeners"],
       let link = values["--link-fd"].flatMap({ Int32($0) }), let linkDirectory = values["--link-directory"],
       let page = values["--page-fd"].flatMap({ Int32($0) }), let redis = values["--redis"],
-      let handOver = values["--hand-over-fd"].flatMap({ Int32($0) })
+      let handOver = words.count == 22 ? -1 : values["--hand-over-fd"].flatMap({ Int32($0) })
     else { return nil }
     let listeners = list.split(separator: ",", omittingEmptySubsequences: false).map { Int32($0) }
     guard !listeners.contains(nil), configuration >= 0, control >= 0, slot < slots, link >= -1, page >= -1,
