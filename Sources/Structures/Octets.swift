@@ -38,6 +38,17 @@ extension [UInt8] {
     append(addingCapacity: length) { $0.append(bigEndian: number, length) }
   }
 
+  /// Appends what `body` appends, behind its length in so many octets (1 to 8) in network order; ``PartReader/counted(_:_:)`` reads it.
+  public mutating func append(counted width: Int, _ body: (inout [UInt8]) -> Void) {
+    let start = count
+    append(bigEndian: 0, width)
+    body(&self)
+    let length = UInt64(count - start - width)
+    for octet in 0..<width {
+      self[start + octet] = UInt8(truncatingIfNeeded: length >> UInt64(8 * (width - 1 - octet)))
+    }
+  }
+
   /// Appends a number in decimal.
   public mutating func append(decimal number: UInt64) {
     append(addingCapacity: OutputSpan.decimalDigits) { $0.append(decimal: number) }

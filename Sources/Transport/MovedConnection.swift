@@ -78,19 +78,10 @@ struct MovedConnection {
     output.append(bigEndian: left(connection.deadlines.firstMessage), 8)
     output.append(bigEndian: left(connection.deadlines.message), 8)
     for text in [connection.key?.profile ?? "", connection.key?.name ?? ""] {
-      let octets = Array(text.utf8.prefix(65_535))
-      output.append(bigEndian: UInt64(octets.count), 2)
-      output += octets
+      output.append(counted: 2) { $0 += text.utf8.prefix(65_535) }
     }
-    output.append(bigEndian: UInt64(connection.input.count), 4)
-    output += connection.input
-    let waiting = connection.output.octets[connection.output.sent...]
-    output.append(bigEndian: UInt64(waiting.count), 4)
-    output += waiting
-    let start = output.count
-    output.append(bigEndian: 0, 4)
-    connection.session?.appendState(to: &output)
-    let length = UInt64(output.count - start - 4)
-    for octet in 0..<4 { output[start + octet] = UInt8(truncatingIfNeeded: length >> UInt64(24 - 8 * octet)) }
+    output.append(counted: 4) { $0 += connection.input }
+    output.append(counted: 4) { $0 += connection.output.octets[connection.output.sent...] }
+    output.append(counted: 4) { connection.session?.appendState(to: &$0) }
   }
 }

@@ -36,15 +36,9 @@ extension OwnedBindings {
       own.append(UInt8(index))
     }
     if own.isEmpty { return }
-    output.append(bigEndian: UInt64(aor.count), 2)
-    output += aor
-    let start = output.count
-    output.append(bigEndian: 0, 4)
-    BindingCodec.append(set, to: &output)
-    let length = UInt64(output.count - start - 4)
-    for octet in 0..<4 { output[start + octet] = UInt8(truncatingIfNeeded: length >> UInt64(24 - 8 * octet)) }
-    output.append(UInt8(own.count))
-    output += own
+    output.append(counted: 2) { $0 += aor }
+    output.append(counted: 4) { BindingCodec.append(set, to: &$0) }
+    output.append(counted: 1) { $0 += own }
   }
 
   /// Takes over the records that another process of the slot wrote; what is known here already is newer. Returns how many addresses of record
