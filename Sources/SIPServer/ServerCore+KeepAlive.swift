@@ -29,6 +29,9 @@ extension ServerCore {
     _ = owned.takeNewcomers()
   }
 
+  /// This process keeps clients within reach after all.
+  public func keepAliveAgain() { owned.nameDatagramsAnew() }
+
   // MARK: UDP clients
 
   /// How many bindings one input keeps alive at most; the others come with the next, at once.

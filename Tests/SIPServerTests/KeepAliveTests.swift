@@ -46,6 +46,19 @@ struct KeepAliveTests {
     return node.location.lookup(aor: key.span, now: node.core.unixSeconds)?.count ?? 0
   }
 
+  @Test("while another process keeps clients within reach this one doesn't, and then does again")
+  func handedOver() {
+    let node = Self.node()
+    let (bob, carol) = (node.peer("bob", .udp), node.peer("carol", .udp))
+    Self.register("bob", bob, node)
+    node.core.stopKeepingAlive(at: node.now)
+    node.advance(.seconds(65))
+    #expect(node.received(by: bob).isEmpty)
+    node.core.keepAliveAgain()
+    Self.register("carol", carol, node)
+    #expect(Self.next(bob, node).hasPrefix("OPTIONS sip:bob@"))
+  }
+
   @Test("a client behind a NAT gets an OPTIONS of its own in every interval, over its flow")
   func options() {
     let node = Self.node()

@@ -131,6 +131,14 @@ public final class OwnedBindings {
     return newcomers
   }
 
+  /// Names all bindings over datagram flows as newcomers.
+  func nameDatagramsAnew() {
+    newcomers.removeAll()
+    links.forEach { handle, link in
+      if case .datagram = link.flow, link.isDirect { newcomers.append(handle) }
+    }
+  }
+
   /// What is known of who sends over a flow: the binding of `aor` that hangs on it.
   func identity(over flow: FlowID, aor: Span<UInt8>) -> BindingIdentity {
     guard count > 0, let record = record(of: aor, Self.hash(aor)) else { return .none }
