@@ -21,12 +21,15 @@ public final class HandOverLink: EventHandler {
   /// A connection with all that waits to be sent over it.
   private static let packetSize = 256 << 10
   private static let packetsPerTurn = 64
+  /// Octets of frames that may wait while the other process doesn't read.
+  private static let maximumWaiting = 16 << 20
 
   private let loop: EventLoop
   private var descriptor: Descriptor?
   private let number: Int32
   private weak var delegate: (any HandOverDelegate)?
   private var waiting: [[UInt8]] = []
+  private var waitingBytes = 0
   private var frames: [UInt8] = []
   /// Something with a descriptor found no room.
   private var wantsRoom = false
@@ -45,7 +48,7 @@ public final class HandOverLink: EventHandler {
   }
 
   /// Octets that wait for room.
-  public var queuedBytes: Int { waiting.reduce(frames.count) { $0 + $1.count } }
+  var queuedBytes: Int { waitingBytes + frames.count }
 
   /// Ends the connection.
   public func close() {
@@ -55,22 +58,26 @@ public final class HandOverLink: EventHandler {
     descriptor = nil
   }
 
-  /// Says something, in its turn.
+  /// Says something, in its turn; nothing once the other process is gone.
   public func send(_ message: HandOverMessage, _ octets: Span<UInt8> = Span()) {
+    if descriptor == nil { return }
     closeFrames()
     var packet: [UInt8] = []
     message.append(to: &packet)
     packet.append(octets)
-    waiting.append(packet)
+    queue(packet)
     loop.turnAgain()
   }
 
-  /// Sends a frame as over a link.
-  public func send(_ frame: LinkFrame, _ octets: Span<UInt8> = Span()) {
-    guard octets.count <= LinkFrame.maximumOctets else { return }
+  /// Sends a frame as over a link. False when too much waits already, or the other process is gone.
+  @discardableResult
+  public func send(_ frame: LinkFrame, _ octets: Span<UInt8> = Span()) -> Bool {
+    guard descriptor != nil, octets.count <= LinkFrame.maximumOctets, queuedBytes + octets.count <= Self.maximumWaiting
+    else { return false }
     if frames.count + octets.count > LinkQueue.packetSize { closeFrames() }
     frame.append(octets, to: &frames)
     loop.turnAgain()
+    return true
   }
 
   /// Sends a packet with a descriptor, at once; false when there is no room. The packet is as ``HandOverMessage/append(to:)`` begins it.
@@ -133,8 +140,13 @@ public final class HandOverLink: EventHandler {
 
   private func closeFrames() {
     if frames.isEmpty { return }
-    waiting.append(frames)
+    queue(frames)
     frames = []
+  }
+
+  private func queue(_ packet: [UInt8]) {
+    waiting.append(packet)
+    waitingBytes += packet.count
   }
 
   private func flush() {
@@ -145,6 +157,7 @@ public final class HandOverLink: EventHandler {
       let packet = waiting[sent]
       guard Socket.send(number, packet.span) == .octets(packet.count) else { break }
       sent += 1
+      waitingBytes -= packet.count
     }
     waiting.removeFirst(sent)
     updateInterest()

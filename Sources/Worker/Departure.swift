@@ -65,9 +65,10 @@ final class Departure: HandOverDelegate {
     if let deadline = deadline.take() { node.loop.removeDeadline(deadline) }
   }
 
-  /// Passes on what is to be sent over a connection that has gone.
-  func pass(_ flow: StreamFlow, tag: UInt64, generation: UInt16, _ octets: Span<UInt8>) {
-    link?.send(.sendOnFlow(flow, tag: tag, generation: generation), octets)
+  /// Passes on what is to be sent over a connection that has gone. False when that can't be.
+  func pass(_ flow: StreamFlow, tag: UInt64, generation: UInt16, _ octets: Span<UInt8>) -> Bool {
+    guard let link else { return false }
+    return link.send(.sendOnFlow(flow, tag: tag, generation: generation), octets)
   }
 
   // MARK: Connections
@@ -93,11 +94,9 @@ final class Departure: HandOverDelegate {
     state.removeAll(keepingCapacity: true)
     HandOverMessage.connection.append(to: &state)
     state.append(bigEndian: id, 8)
-    let place = state.count
-    state.append(bigEndian: 0, 4)
-    guard let (number, flow) = node.transport.leave(id, to: &state) else { return true }
-    let length = UInt64(state.count - place - 4)
-    for octet in 0..<4 { state[place + octet] = UInt8(truncatingIfNeeded: length >> UInt64(24 - 8 * octet)) }
+    var left: (descriptor: Int32, flow: Flow)?
+    state.append(counted: 4) { left = node.transport.leave(id, to: &$0) }
+    guard let (number, flow) = left else { return true }
     node.core.owned.appendRecords(over: flow.id, to: &state)
     var packet: [UInt8] = []
     swap(&packet, &state)

@@ -46,6 +46,7 @@ extension WorkerNode {
       log.error("can't go on: \(error)")
       return stop()
     }
+    core.keepAliveAgain()
     startCounting()
     log.warning("goes on: the next process ended before it had taken over")
   }
@@ -62,15 +63,27 @@ extension WorkerNode {
     stop()
   }
 
-  /// Has a message sent over a connection that another process of this slot has, or may have. False: there is none.
-  func sendByKin(_ message: Span<UInt8>, _ flow: StreamFlow, tag: UInt64, generation: UInt16) -> Bool {
+  /// Has a message sent over a connection that another process of this slot has, or may have; what can't be passed on has failed. False: no other
+  /// process can have it.
+  func sendByKin(_ message: Span<UInt8>, _ flow: StreamFlow, tag: UInt64) -> Bool {
+    let generation = transport.identity.generation
+    let isPassed: Bool
     if let departure {
-      departure.pass(flow, tag: tag, generation: generation, message)
-      return true
+      isPassed = departure.pass(flow, tag: tag, generation: generation, message)
+    } else if let arrival, let link = arrival.link, flow.generation <= arrival.generation {
+      isPassed = link.send(.sendOnFlow(flow, tag: tag, generation: generation), message)
+    } else {
+      return false
     }
-    guard let arrival, let link = arrival.link, flow.generation <= arrival.generation else { return false }
-    link.send(.sendOnFlow(flow, tag: tag, generation: generation), message)
+    // The connection itself may live.
+    if !isPassed { fail(tag) }
     return true
+  }
+
+  /// The link to another process of the slot: the one before, or the next.
+  private func kinLink(_ generation: UInt16) -> HandOverLink? {
+    if let arrival, arrival.generation == generation { return arrival.link }
+    return departure?.link
   }
 
   /// Answers a process by its slot and generation, this one included.
@@ -80,8 +93,7 @@ extension WorkerNode {
       return
     }
     if generation != transport.identity.generation {
-      departure?.link?.send(frame)
-      if departure == nil { arrival?.link?.send(frame) }
+      kinLink(generation)?.send(frame)
       return
     }
     switch frame {
@@ -96,7 +108,7 @@ extension WorkerNode {
     let own = transport.identity
     let generation = isSuccessor ? own.generation &+ 1 : arrival?.generation ?? 0
     if case .sendOnFlow(let flow, let tag, let origin) = frame {
-      return sendForKin(octets, flow, tag, origin, kin: generation, isSuccessor: isSuccessor)
+      return sendForKin(octets, flow, tag, origin, isSuccessor: isSuccessor)
     }
     links(
       received: frame, octets,
@@ -104,7 +116,7 @@ extension WorkerNode {
   }
 
   private func sendForKin(
-    _ octets: Span<UInt8>, _ flow: StreamFlow, _ tag: UInt64, _ origin: UInt16, kin: UInt16, isSuccessor: Bool
+    _ octets: Span<UInt8>, _ flow: StreamFlow, _ tag: UInt64, _ origin: UInt16, isSuccessor: Bool
   ) {
     let own = transport.identity
     // One of our own messages that has come back: the connection has arrived in the meantime, or is gone.
@@ -116,10 +128,8 @@ extension WorkerNode {
     case .accepted: break
     case .overloaded: answer(.failed(tag: tag, generation: origin), slot: own.slot, generation: origin)
     case .noSuchFlow:
-      if isSuccessor, let departure {
-        // It is on its way to the one that asks, or has never been.
-        departure.pass(flow, tag: tag, generation: origin, octets)
-      } else {
+      // It is on its way to the one that asks, or has never been.
+      if !isSuccessor || departure?.pass(flow, tag: tag, generation: origin, octets) != true {
         answer(.notMine(flow, tag: tag, generation: origin), slot: own.slot, generation: origin)
       }
     }
@@ -127,9 +137,7 @@ extension WorkerNode {
 
   /// Hands a response to the process of this slot that sent its request: an earlier one, or the next, where the connection has yet to go. False when that is not there.
   func passToKin(_ flow: Flow, generation: UInt16, _ octets: Span<UInt8>) -> Bool {
-    let link = generation > transport.identity.generation ? departure?.link : arrival?.link
-    link?.send(.messageFromFlow(flow), octets)
-    return link != nil
+    kinLink(generation)?.send(.messageFromFlow(flow), octets) ?? false
   }
 
   /// Asks the earlier process of the slot what another worker asks this one. False: there is none.
@@ -158,9 +166,8 @@ extension WorkerNode {
     case .notMine(_, _, let generation), .failed(_, let generation), .has(_, let generation, _),
       .isAt(_, let generation):
       if generation == transport.identity.generation { return false }
-      let isEarlier = arrival.map { $0.generation == generation } ?? false
       // The asker's link to us may be older than the process that is answered.
-      guard let link = isEarlier ? arrival?.link : departure?.link else { return false }
+      guard let link = kinLink(generation) else { return false }
       link.send(frame, octets)
       return true
     case .closed, .suspect, .recovered:

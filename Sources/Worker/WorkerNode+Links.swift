@@ -33,7 +33,10 @@ extension WorkerNode: LinkDelegate {
     case .full: if tag != 0 { refusedTags.append(tag) }
     case .down:
       // Others link to our successor, and tell it alone when they hand over themselves: nothing is known here any more.
-      if let departure { return departure.pass(flow, tag: tag, generation: own.generation, message) }
+      if departure != nil {
+        _ = sendByKin(message, flow, tag: tag)
+        return
+      }
       // A connection of a process that is known to have ended is gone; of any other nothing is known.
       if case .lost(let generation) = links.state(of: flow.slot), flow.generation <= generation {
         fail(tag, flow)
@@ -244,7 +247,7 @@ extension WorkerNode: LinkDelegate {
     case .accepted: foreign.use(flow.connection, by: slot)
     case .overloaded: if tag != 0 { _ = links?.send(.failed(tag: tag, generation: generation), to: slot) }
     case .noSuchFlow:
-      if sendByKin(octets, flow, tag: own, generation: transport.identity.generation) { return }
+      if sendByKin(octets, flow, tag: own) { return }
       _ = links?.send(.notMine(flow, tag: tag, generation: generation), to: slot)
     }
   }

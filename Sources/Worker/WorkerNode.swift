@@ -277,7 +277,7 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
       case .flow(let flow):
         let result = transport.send(message, over: flow, tag: transmission.tag)
         if result == .noSuchFlow, case .stream(let stream) = flow,
-          sendByKin(message, stream, tag: transmission.tag, generation: transport.identity.generation)
+          sendByKin(message, stream, tag: transmission.tag)
         {
           continue
         }

@@ -119,6 +119,22 @@ struct HandOverTests {
     new.passed.forEach { close($0) }
   }
 
+  @Test("what waits is bounded, and nothing waits for a process that is gone")
+  func bounds() {
+    let payload = [UInt8](repeating: 7, count: 60_000)
+    var sent = 0
+    while old.link?.send(.failed(tag: 1, generation: 1), payload.span) == true, sent < 10_000 { sent += 1 }
+    #expect(sent > 16 && sent < 10_000)
+    #expect((old.link?.queuedBytes ?? 0) <= 16 << 20)
+    #expect(turn { new.frames.count == sent })
+    #expect(old.link?.queuedBytes == 0)
+    new.link?.close()
+    #expect(turn { old.isEnded })
+    #expect(old.link?.send(.failed(tag: 1, generation: 1), payload.span) == false)
+    old.link?.send(.complete)
+    #expect(old.link?.queuedBytes == 0)
+  }
+
   @Test("the end of the other is heard after all that it said")
   func end() {
     old.link?.send(.goOn(1))
