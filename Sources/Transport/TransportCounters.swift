@@ -18,10 +18,6 @@ public struct TransportCounters: Sendable {
   public internal(set) var opened: UInt64 = 0
   /// Usable connections that ended so far.
   public internal(set) var closed: UInt64 = 0
-  /// Connections taken over from another process so far.
-  public internal(set) var arrived: UInt64 = 0
-  /// Connections handed over to another process so far.
-  public internal(set) var departed: UInt64 = 0
   /// Connections ended by a deadline, by ``TransportDeadline``.
   public internal(set) var deadlines = [UInt64](repeating: 0, count: TransportDeadline.allCases.count)
   /// What TLS handshakes agreed upon.

@@ -102,7 +102,6 @@ extension TransportLayer {
     } else {
       addresses.add(AddressTable.key(moved.flow.remote.address), isHandshake: false)
     }
-    counters.arrived += 1
     countConnections()
     return moved.flow
   }
@@ -139,7 +138,6 @@ extension Connection {
     layer.pool.give(&input)
     output.discard(pool: &layer.pool)
     if context != nil { layer.counters.tls.open -= 1 }
-    layer.counters.departed += 1
   }
 
   func take(_ moved: MovedConnection, _ octets: Span<UInt8>, _ session: TLSSession?) {
