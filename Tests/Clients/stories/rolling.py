@@ -9,6 +9,7 @@ import fleet
 import sip
 from harness import check, story, wait_until
 from nodes import Node, command_line
+from .crossing import ringing
 
 WORKERS = 2
 USERS = [f"r{number:03d}" for number in range(90)]
@@ -40,17 +41,17 @@ def is_settled(node, generation=None):
 class Crowd:
     """A node with registered users on all transports, traffic between them, and the connections that were lost."""
 
-    def __init__(self, context, workers=WORKERS):
-        self.node = Node(context.folder / "server", context.server.binaries, workers, USERS)
+    def __init__(self, context, workers=WORKERS, transports=TRANSPORTS, sections=None):
+        self.node = Node(context.folder / "server", context.server.binaries, workers, USERS, sections=sections)
         context.servers.append(self.node)
         self.node.start()
         self.group, self.lost = fleet.Fleet(), []
         self.presence = fleet.Presence(self.group, back_off=1)
         known = self.group.connection_lost
         self.group.connection_lost = lambda client, was_open, reason: (
-            self.lost.append((client.user, client.transport, reason)), known(client, was_open, reason))
+            self.lost.append((client.user, client.transport, reason, self.group.now)), known(client, was_open, reason))
         for number, user in enumerate(USERS):
-            self.presence.up(self.group.add(fleet.Client(self.group, self.node, user, TRANSPORTS[number % 3])))
+            self.presence.up(self.group.add(fleet.Client(self.group, self.node, user, transports[number % len(transports)])))
         self.group.run(until=self.presence.all_up, limit=20)
         self.traffic = fleet.Open(fleet.Traffic(self.group.clients, hold=1.5), RATE, 1000)
 
@@ -70,6 +71,18 @@ class Crowd:
         self.traffic.end()
         self.group.run(self.traffic, limit=60)
         return [operation for operation in self.group.ended if operation.kind != "register"]
+
+    def reach_all(self):
+        """Each can be reached by a message."""
+        begun = len(self.group.ended)
+        for client in self.group.clients:
+            others = [other for other in self.group.clients if other is not client]
+            self.group.begin(fleet.Message(f"last-{client.user}", random.choice(others), client))
+        self.group.run(limit=40)
+        last = self.group.ended[begun:]
+        failed = [operation for operation in last if operation.status != 200]
+        check(len(last) == len(USERS) and not failed,
+              f"{len(failed)} of {len(last)} clients can't be reached: {failed[:5]}")
 
     def close(self):
         self.group.close()
@@ -97,14 +110,6 @@ def rolling(context):
     check(not twice, f"{len(twice)} requests came twice: {twice[:5]}")
     wait_until(lambda: len(processes(crowd.node)) == WORKERS, 20, "the end of the processes that were replaced")
     crowd.close()
-
-
-def ringing(alice, bob):
-    invite = alice.invite("bob")
-    received = sip.deliver(alice, invite, bob)
-    bob.reply(received, 180, "Ringing")
-    alice.expect_response(invite, status=180)
-    return invite, received
 
 
 def replaced(server):
@@ -190,13 +195,25 @@ def kills(context):
     context.note(f"{len(done)} operations, {len(crowd.lost)} connections lost over {KILLS} kills")
     wrong = [operation for operation in done if operation.status not in GONE]
     check(not wrong, f"{len(wrong)} operations ended in another way: {wrong[:5]}")
-    # All are there, and each can be reached.
-    for client in crowd.group.clients:
-        crowd.group.begin(fleet.Message(f"last-{client.user}", random.choice(
-            [other for other in crowd.group.clients if other is not client]), client))
-    begun = len(crowd.group.ended)
-    crowd.group.run(limit=40)
-    last = crowd.group.ended[begun:]
-    failed = [operation for operation in last if operation.status != 200]
-    check(len(last) == len(USERS) and not failed, f"{len(failed)} of {len(last)} clients can't be reached: {failed[:5]}")
+    crowd.reach_all()
+    crowd.close()
+
+
+@story("rolling", "connections that can't follow are closed a few at a time, and their clients come back", limit=120,
+       suite="cluster")
+def slices(context):
+    crowd = Crowd(context, transports=["tls"], sections={
+        "tls": "{ detach: off, server: { default: { certificate: server.pem, private_key: server.key } } }"})
+    crowd.node.control("worker.restart", "0")
+    crowd.until(lambda: is_settled(crowd.node), 10, "the next process")
+    held = len(crowd.group.clients)
+    check(not crowd.lost, f"{len(crowd.lost)} connections were lost at once")
+    crowd.until(lambda: len(processes(crowd.node)) == WORKERS, 45, "the end of the process that was replaced")
+    crowd.until(crowd.presence.all_up, 10, "the return of all")
+    times = [at for *_, at in crowd.lost]
+    context.note(f"{len(times)} of {held} connections closed within {max(times) - min(times):.1f} s")
+    most = max(sum(begin <= at < begin + 0.9 for at in times) for begin in times)
+    check(most <= 1 + len(times) // 10, f"{most} of {len(times)} connections were closed at once")
+    crowd.finish()
+    crowd.reach_all()
     crowd.close()
