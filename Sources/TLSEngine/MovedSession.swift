@@ -12,10 +12,11 @@ extension TLSSession {
   /// Whether it can go on in another process: established, without SSL object, and with a peer that showed no certificate.
   public var canMove: Bool { isUsable && isEstablished && isDetached && !hasPeerCertificate }
 
-  /// Appends the state, which holds keys: whoever has the octets must wipe them. Nothing must be read or written afterwards, unless the other process is
-  /// known never to have had them; then the session is as it was.
+  /// Appends the state, which holds keys: whoever has the octets must wipe them. From then on the session reads and seals nothing, whoever asks, as the
+  /// other process may: two records with one number would betray the key. ``takeBack()`` ends that.
   public func appendState(to output: inout [UInt8]) {
     precondition(canMove)
+    lend()
     let name = Array((sentName ?? "").utf8)
     output.append(Self.format)
     output.append((isResumed ? 1 : 0) | (sentName == nil ? 0 : 2))
@@ -48,6 +49,9 @@ extension TLSSession {
       records: records, descriptor: descriptor, isServer: isServer, name: known & 2 == 0 ? nil : text,
       isResumed: known & 1 != 0)
   }
+
+  /// The other process is known never to have used the state, nor ever to do so: the session goes on.
+  public func takeBack() { if isLent { endLoan() } }
 
   /// Wipes the keys, without a word to the peer: another process has the connection now.
   public func forget() { abandon() }

@@ -45,6 +45,8 @@ public final class TLSSession {
   private let descriptor: Int32
   private let isServer: Bool
   private(set) var isUsable = true
+  /// Whether another process may use its keys.
+  private(set) var isLent = false
   /// Whether the handshake is finished.
   public private(set) var isEstablished = false
   /// The response that the server sent along with its certificate (RFC 6066 §8); empty when it sent none.
@@ -95,9 +97,13 @@ public final class TLSSession {
   /// Whom it was to reach, or the name that the client sent.
   var sentName: String? { name }
 
+  func lend() { (isUsable, isLent) = (false, true) }
+
+  func endLoan() { (isUsable, isLent) = (true, false) }
+
   /// Ends the use of its keys, and tells the peer nothing.
   func abandon() {
-    isUsable = false
+    (isUsable, isLent) = (false, false)
     if let records = records.take() { tlsrecords_free(records) }
   }
 

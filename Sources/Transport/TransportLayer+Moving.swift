@@ -159,6 +159,7 @@ extension Connection {
   /// Reads and writes from now on, what was left of earlier first.
   func begin() {
     state = .open
+    session?.takeBack()
     deadline = layer.loop.addDeadline(self)
     deadlines.scheduled = .distantFuture
     do {

@@ -162,6 +162,26 @@ struct MovingTests {
     #expect(roll.old.turn { client.receive() && client.text == message("answer") })
   }
 
+  @Test(
+    "get nothing more from a process that has told another of them, not even when it ends",
+    arguments: [TransportProtocol.tcp, .tls])
+  func silent(_ kind: TransportProtocol) throws {
+    let roll = try Roll()
+    let (client, flow) = try opened(kind, roll)
+    guard case .stream(let name) = flow.id else { return }
+    var state: [UInt8] = []
+    let number = try #require(roll.old.layer.leave(name.connection, to: &state)).descriptor
+    try #require(roll.new.arrive(state, number) != nil)
+    roll.old.layer.close(flow.id, afterFlush: false)
+    roll.old.layer.closeAll()
+    roll.new.turn(for: .milliseconds(20))
+    client.receive()
+    #expect(client.received.isEmpty && !client.isEnded)
+    roll.new.layer.goOn(name.connection)
+    #expect(roll.new.send(message("answer"), over: flow.id) == .accepted)
+    #expect(roll.new.turn { client.receive() && client.text == message("answer") })
+  }
+
   @Test("aren't moved while the handshake goes on, nor taken over from other octets or twice")
   func refusals() throws {
     let roll = try Roll()
