@@ -48,7 +48,7 @@ public final class HandOverLink: EventHandler {
   }
 
   /// Octets that wait for room.
-  var queuedBytes: Int { waitingBytes + frames.count }
+  public var queuedBytes: Int { waitingBytes + frames.count }
 
   /// Ends the connection.
   public func close() {

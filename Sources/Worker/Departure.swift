@@ -13,6 +13,10 @@ final class Departure: HandOverDelegate {
   private static let window = 64
   /// How long one turn may be busy with connections.
   private static let budget = Duration.milliseconds(1)
+  /// Octets of records in one packet, about.
+  private static let pieceSize = 32 << 10
+  /// Records that are looked at before the clock is.
+  private static let recordsAtOnce = 64
   /// How long it stays when all is done: others may still be on their way to the next process.
   private static let linger = Duration.seconds(1)
   /// How long connections that can't be moved stay: handshakes under way, peers with certificates, SSL objects. Then they are closed, a twentieth
@@ -24,6 +28,8 @@ final class Departure: HandOverDelegate {
 
   private unowned let node: WorkerNode
   private(set) var link: HandOverLink?
+  /// Where records are that may have bindings over UDP and have yet to be told.
+  private var records: [UInt32] = []
   private var queue: [UInt64] = []
   private var onTheirWay: Set<UInt64> = []
   private var refused: Set<UInt64> = []
@@ -50,7 +56,7 @@ final class Departure: HandOverDelegate {
     node.links?.stopListening()
     node.core.stopKeepingAlive(at: node.loop.now)
     node.location.flush()
-    for piece in node.core.owned.datagramRecords(pieces: 32 << 10) { link?.send(.records, piece.span) }
+    records = node.core.owned.recordPositions
     link?.send(.listeners(node.transport.identity.generation))
     queue = node.transport.movableConnections
     wake(after: .zero)
@@ -76,6 +82,7 @@ final class Departure: HandOverDelegate {
   /// Sends what the window and the time allow.
   private func advance() {
     let begin = System.monotonicNow
+    tellRecords(from: begin)
     while onTheirWay.count < Self.window, System.monotonicNow - begin < Self.budget, let id = queue.last {
       if onTheirWay.contains(id) || refused.contains(id) {
         queue.removeLast()
@@ -84,8 +91,22 @@ final class Departure: HandOverDelegate {
       guard tell(id) else { return wake(after: .milliseconds(2)) }
       queue.removeLast()
     }
-    if !queue.isEmpty { return wake(after: .zero) }
+    if !queue.isEmpty || !records.isEmpty { return wake(after: .zero) }
     finishIfDone()
+  }
+
+  /// Tells what is registered over UDP, as far as half the time goes and the link has room.
+  private func tellRecords(from begin: Instant) {
+    guard let link else { return }
+    while !records.isEmpty, System.monotonicNow - begin < Self.budget / 2, link.queuedBytes < Self.pieceSize {
+      var piece: [UInt8] = []
+      var looked = 0
+      while piece.count < Self.pieceSize, looked < Self.recordsAtOnce, let position = records.popLast() {
+        node.core.owned.appendDatagramRecord(at: position, to: &piece)
+        looked += 1
+      }
+      if !piece.isEmpty { link.send(.records, piece.span) }
+    }
   }
 
   /// False when the socket has no room.

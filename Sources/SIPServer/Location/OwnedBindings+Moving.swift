@@ -17,14 +17,12 @@ extension OwnedBindings {
     }
   }
 
-  /// The records of the bindings over UDP, in pieces of about so many octets.
-  public func datagramRecords(pieces size: Int) -> [[UInt8]] {
-    var pieces: [[UInt8]] = [[]]
-    for position in positions {
-      append(position, to: &pieces[pieces.count - 1]) { if case .datagram = $0 { true } else { false } }
-      if pieces[pieces.count - 1].count >= size { pieces.append([]) }
-    }
-    return pieces.filter { !$0.isEmpty }
+  /// The places where records are now, for ``appendDatagramRecord(at:to:)``.
+  public var recordPositions: [UInt32] { positions }
+
+  /// Appends the record at a place if it has bindings over UDP.
+  public func appendDatagramRecord(at position: UInt32, to output: inout [UInt8]) {
+    append(position, to: &output) { if case .datagram = $0 { true } else { false } }
   }
 
   private func append(_ position: UInt32, to output: inout [UInt8], _ isWanted: (FlowID) -> Bool) {
