@@ -129,15 +129,20 @@ extension LocationMachine {
   /// The data set names its era, or has none yet.
   func readEra(_ reply: LocationReply, at now: Moment, orders: inout LocationOrders) {
     guard case .value(let value) = reply else { return }
-    if era != nil, value == nil { mistrustedUntil = now.instant + Self.refilling }
     guard let value, value.count == 8 else {
+      // Replies to what was sent meanwhile come before the new era does, so what is known counts as lost from here on.
+      if era != nil { dataSetLost(at: now, orders: &orders) }
+      era = nil
       send(.beginEra(randomWord()), for: .nothing, &orders)
       return send(.readEra, for: .era, &orders)
     }
-    let octets = value.span
-    let found = octets.bigEndian(0, 8)
-    defer { era = found }
-    guard let era, era != found else { return }
+    let found = value.span.bigEndian(0, 8)
+    if let era, era != found { dataSetLost(at: now, orders: &orders) }
+    era = found
+  }
+
+  /// The data set isn't the one that it was, so all that this worker holds is written again.
+  private func dataSetLost(at now: Moment, orders: inout LocationOrders) {
     mistrustedUntil = now.instant + Self.refilling
     salts.doubt()
     for position in owned.positions {

@@ -84,6 +84,7 @@ extension LocationMachine {
     _ work: LocationWork, _ watch: LocationWork.Watch, _ value: [UInt8]?, at now: Moment, orders: inout LocationOrders
   ) {
     let (set, version) = Self.decode(value)
+    if mustAskEra(work, version) { return askEra(work, &orders) }
     if isOutdated(watch, version), work.retries < Self.maxRetries {
       work.retries += 1
       return read(work, &orders)
@@ -93,12 +94,26 @@ extension LocationMachine {
     proceed(work, from: base, isCurrent: isCurrent(watch, version), at: now, orders: &orders)
   }
 
+  /// Whether it is still to be found out if nothing is stored because nothing is registered, or because the data set was emptied: what this
+  /// worker holds would be dropped, and a caller told that nobody is there.
+  private func mustAskEra(_ work: LocationWork, _ version: UInt64) -> Bool {
+    version == 0 && !work.isEraAsked && (!work.lookups.isEmpty || ownRecord(work) != nil)
+  }
+
+  /// Reads once more, behind the era of the data set.
+  private func askEra(_ work: LocationWork, _ orders: inout LocationOrders) {
+    work.isEraAsked = true
+    send(.readEra, for: .era, &orders)
+    read(work, &orders)
+  }
+
   /// The write was not made, as another state was there: it may be ours, if the reply to an earlier write was lost.
   private func foundOther(
     _ work: LocationWork, _ attempt: LocationWork.Attempt, _ value: [UInt8]?, at now: Moment,
     orders: inout LocationOrders
   ) {
     let (set, version) = Self.decode(value)
+    if mustAskEra(work, version) { return askEra(work, &orders) }
     work.retries += 1
     if work.retries > Self.maxRetries { return giveUp(work, at: now, orders: &orders) }
     let base = Base(set: set, version: version, isKnown: true, isRecord: false)
@@ -146,8 +161,10 @@ extension LocationMachine {
   }
 
   private func plan(_ work: LocationWork, _ base: Base, at now: Moment) -> Plan {
-    var set = base.set.live(at: now.unixSeconds)
-    let start = set
+    let start = base.set.live(at: now.unixSeconds)
+    // What the record has beyond it was there before the jobs came.
+    let (restored, isForced) = ownWriting(work, base, start, at: now)
+    var set = restored
     var outcomes: [UpdateOutcome?] = []
     var isDisputed = false
     for job in work.jobs {
@@ -165,8 +182,6 @@ extension LocationMachine {
         outcomes.append(query == nil ? nil : outcome)
       }
     }
-    let (own, isForced) = ownWriting(work, base, set, at: now)
-    set = own
     let isUnchanged = set === start || (set.isVacant && base.set.isVacant)
     if !base.isKnown, isDisputed || (isUnchanged && !isForced) { return .read }
     if isUnchanged, !isForced { return .settle(outcomes, set) }
@@ -221,6 +236,7 @@ extension LocationMachine {
 
   /// Goes on with what came meanwhile, or closes the work.
   func finish(_ work: LocationWork, at now: Moment, orders: inout LocationOrders) {
+    work.isEraAsked = false
     if !work.jobs.isEmpty || !work.lookups.isEmpty || work.mustCheck {
       start(work, at: now, orders: &orders)
       return

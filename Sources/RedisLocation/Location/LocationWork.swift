@@ -63,6 +63,8 @@ final class LocationWork {
   var retries = 0
   /// Whether the record must be compared with what is stored, as that was changed by another.
   var mustCheck = false
+  /// Whether the era of the data set was asked for since nothing was found in it.
+  var isEraAsked = false
   /// Whether it waits for the location to come back.
   var isStalled = false
 
@@ -73,6 +75,7 @@ final class LocationWork {
     state = .idle
     retries = 0
     mustCheck = false
+    isEraAsked = false
     isStalled = false
     jobs.removeAll(keepingCapacity: true)
     lookups.removeAll(keepingCapacity: true)

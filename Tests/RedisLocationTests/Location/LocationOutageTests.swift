@@ -158,6 +158,63 @@ struct LocationOutageTests {
     #expect(station.machine.works.count == 0)
   }
 
+  @Test("what is asked behind the first look at an empty Redis drops no binding of this worker's")
+  func askedMeanwhile() {
+    let station = prompt(0)
+    station.update(1, refresh(1))
+    station.loseSubscription()
+    station.disconnect()
+    station.pass(.seconds(70))
+    redis.wipe()
+    (station.isPrompt, station.isInOrder) = (false, true)
+    station.subscribe()
+    station.connect()
+    station.lookup(1, aor)
+    station.settle()
+    #expect(station.found[1]?.map { Station.targets($0) } == [["sip:b@x 0/5"]])
+    #expect(redis.targets(aor) == ["sip:b@x 0/5"])
+  }
+
+  enum Notice: CaseIterable {
+    case lookup, refresh, registration
+  }
+
+  @Test("an emptied data set is noticed by whoever finds nothing where something was", arguments: Notice.allCases)
+  func noticed(_ notice: Notice) {
+    let station = prompt(0)
+    let second = Array("second@example.test".utf8)
+    station.update(1, refresh(1))
+    station.update(2, Samples.register("sip:s@x", over: Samples.stream(6), aor: second))
+    station.pass(.seconds(61))
+    redis.wipe()
+    switch notice {
+    case .lookup:
+      station.lookup(1, aor)
+      #expect(station.found[1]?.map { Station.targets($0) } == [["sip:b@x 0/5"]])
+    case .refresh:
+      station.update(3, refresh(2, after: 61))
+      station.flush()
+      #expect(station.outcomes[3]?.map(\.status) == [200])
+    case .registration:
+      station.update(3, Samples.register("sip:d@x", over: Samples.stream(7)))
+      #expect(station.outcomes[3]?.map(\.summary) == [["sip:b@x 0/5", "sip:d@x 0/7"]])
+    }
+    #expect(redis.targets(aor).first == "sip:b@x 0/5")
+    #expect(redis.targets(second) == ["sip:s@x 0/6"])
+  }
+
+  @Test("whoever finds nothing in an emptied data set asks the other workers")
+  func noticedByOthers() {
+    let (station, other) = (prompt(0), prompt(1))
+    other.update(1, Samples.register("sip:a@x", over: Samples.stream(1, slot: 1)))
+    redis.wipe()
+    station.peers = 1
+    station.lookup(1, aor)
+    #expect(station.found[1] == nil && station.inquiries.count == 1)
+    station.answer(station.inquiries[0].question, other.machine.held(aor.span, at: Station.start))
+    #expect(station.found[1]?.map { Station.targets($0) } == [["sip:a@x 1/1"]])
+  }
+
   @Test("an empty Redis is filled a window at a time")
   func window() {
     var settings = LocationMachine.Settings()

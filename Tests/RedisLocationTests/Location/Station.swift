@@ -35,6 +35,8 @@ final class Station {
   var judge: ((Station, UInt64, BindingSet?) -> Void)?
   /// Whether commands, replies and messages arrive at once.
   var isPrompt = false
+  /// Whether the era and the like take their turn with all other commands.
+  var isInOrder = false
   /// How many other workers there are to ask.
   var peers = 0
 
@@ -193,7 +195,8 @@ final class Station {
       }
       // What a connection begins with and repeats is answered at once: its order doesn't matter, and all orders would be many more.
       switch command {
-      case .lease, .readEra, .beginEra, .beginSalt, .readSalt:
+      case .lease where !isInOrder, .readEra where !isInOrder, .beginEra where !isInOrder, .beginSalt where !isInOrder,
+        .readSalt where !isInOrder:
         machine.replied(token, redis.execute(command), at: now, orders: &orders)
       default: sent.append((token, command))
       }
