@@ -6,6 +6,8 @@ final class IncomingLink: EventHandler {
   /// Packets that are read in one turn; more wait for the next. One may hold a hundred messages, so that time is limited as well.
   private static let packetsPerTurn = 16
   private static let timePerTurn = Duration.milliseconds(5)
+  /// More than a socket holds.
+  private static let packetsAtEnd = 4_096
   /// After a packet of fewer octets the loop says whether there is another.
   private static let smallPacket = 4_096
 
@@ -28,6 +30,13 @@ final class IncomingLink: EventHandler {
     links.loop.unregister(number)
     descriptor = nil
     links.forget(self)
+  }
+
+  /// Reads what a process left that has ended.
+  func readAll() {
+    for _ in 0..<Self.packetsAtEnd where descriptor != nil {
+      guard case .octets = links.receive(number, { self.received($0) }) else { break }
+    }
   }
 
   func ready(_ events: Events) {

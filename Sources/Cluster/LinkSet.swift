@@ -70,6 +70,16 @@ public final class LinkSet: EventHandler {
     follower.connect()
   }
 
+  /// All processes of another slot up to this generation have ended, as the supervisor says: it alone knows, since the end of a link may mean
+  /// that an earlier process goes on with the connections.
+  public func ended(_ slot: UInt16, generation: UInt16) {
+    guard slot != identity.slot, slot < settings.slots else { return }
+    for link in incoming where link.peer?.slot == slot && (link.peer?.generation ?? 0) <= generation { link.readAll() }
+    if let known = lost[slot], known >= generation { return }
+    lost[slot] = generation
+    delegate?.links(lost: slot, generation: generation)
+  }
+
   /// Ends all links; what waits is sent as far as it goes at once.
   public func closeAll() {
     flushAll()
@@ -159,25 +169,15 @@ public final class LinkSet: EventHandler {
     if let link = link(to: peer.slot), link.generation == nil { link.poke() }
   }
 
-  func isLost(_ slot: UInt16, _ generation: UInt16) {
-    // Of two processes of the slot one lives, and it may have any of the slot's connections.
-    if incoming.contains(where: { $0.peer?.slot == slot && $0.peer?.generation != generation }) {
-      link(to: slot)?.poke()
-      return
-    }
-    if let known = lost[slot], known >= generation { return }
-    lost[slot] = generation
-    delegate?.links(lost: slot, generation: generation)
+  func isDown(_ slot: UInt16) {
+    // Another process of the slot that lives may have taken it over.
+    if incoming.contains(where: { $0.peer?.slot == slot }) { link(to: slot)?.poke() }
+    delegate?.links(down: slot)
     // The end may have been found while writing, at the end of a turn.
     loop.turnAgain()
   }
 
-  func forget(_ link: IncomingLink) {
-    incoming.removeAll { $0 === link }
-    // It may be all that was known of that process; where our own link to it stands, that tells.
-    guard let peer = link.peer, let own = self.link(to: peer.slot), own.generation == nil else { return }
-    isLost(peer.slot, peer.generation)
-  }
+  func forget(_ link: IncomingLink) { incoming.removeAll { $0 === link } }
 
   func queueForFlush(_ link: OutgoingLink) { flushes.append(link) }
 

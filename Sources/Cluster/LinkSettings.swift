@@ -32,7 +32,7 @@ public enum LinkState: Equatable, Sendable {
   case unknown
   /// A process of this generation answered.
   case up(generation: UInt16)
-  /// The process of this generation has ended, and no later one answered yet.
+  /// All processes up to this generation have ended, and no later one answered yet.
   case lost(generation: UInt16)
 }
 
@@ -42,7 +42,9 @@ public protocol LinkDelegate: AnyObject {
   func links(received frame: LinkFrame, _ octets: Span<UInt8>, from sender: LinkIdentity)
   /// Another slot's process can be reached.
   func links(up peer: LinkIdentity)
-  /// Another slot's process has ended. Comes once for each that was known.
+  /// The link to another slot ended. Its process may live, or an earlier one may have its connections.
+  func links(down slot: UInt16)
+  /// All processes of another slot up to this generation have ended, and all that they sent has been received.
   func links(lost slot: UInt16, generation: UInt16)
 }
 

@@ -158,14 +158,14 @@ final class OutgoingLink: EventHandler, DeadlineOwner {
   // MARK: End
 
   private func drop() {
-    let ended = generation
+    let wasUp = generation != nil
     if let number = descriptor?.number { links.loop.unregister(number) }
     descriptor = nil
     queue.removeAll()
     if case .closed = state { return }
     state = .waiting
     retryLater()
-    if let ended, links.isCurrent(self) { links.isLost(slot, ended) }
+    if wasUp, links.isCurrent(self) { links.isDown(slot) }
   }
 
   private func retryLater() {

@@ -36,6 +36,8 @@ public enum ControlMessage: Sendable, Equatable {
   case tookOver
   /// To the worker: the process that you were handing over to has ended; go on.
   case goOn
+  /// To the worker: all processes of another slot up to this generation have ended, and with them their connections.
+  case slotEnded(slot: UInt16, generation: UInt16)
 
   /// The version of the format.
   public static let version: UInt8 = 2
@@ -51,6 +53,7 @@ public enum ControlMessage: Sendable, Equatable {
   private enum Kind: UInt8 {
     case ready = 1
     case heartbeat, drain, stop, question, answer, prepare, prepared, refused, commit, abort, handOver, tookOver, goOn
+    case slotEnded
   }
 
   /// The datagram. Of a question, an answer or a reason only what a datagram can carry is written.
@@ -71,6 +74,7 @@ public enum ControlMessage: Sendable, Equatable {
     case .handOver: Self.datagram(.handOver)
     case .tookOver: Self.datagram(.tookOver)
     case .goOn: Self.datagram(.goOn)
+    case .slotEnded(let slot, let generation): Self.datagram(.slotEnded, UInt64(slot) << 16 | UInt64(generation), 4)
     }
   }
 
@@ -84,6 +88,10 @@ public enum ControlMessage: Sendable, Equatable {
     case .ready, .heartbeat, .drain, .stop, .handOver, .tookOver, .goOn: self.init(word: kind, payload)
     case .question, .answer: self.init(dialogue: kind, payload)
     case .prepare, .prepared, .refused, .commit, .abort: self.init(reload: kind, payload)
+    case .slotEnded:
+      guard payload.count == 4 else { return nil }
+      self = .slotEnded(
+        slot: UInt16(payload.bigEndian(0, 2)), generation: UInt16(payload.bigEndian(2, 2)))
     }
   }
 

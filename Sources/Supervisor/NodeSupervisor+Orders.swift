@@ -34,6 +34,10 @@ extension NodeSupervisor {
     case .promote(let slot): promote(slot)
     case .sendOther(let slot, let generation, let message): other(slot, generation)?.send(message)
     case .killOther(let slot, let generation): other(slot, generation)?.kill()
+    case .tellOthers(let slot, let message):
+      for process in Array(workers.values) + Array(successors.values) + retired where process.slot != slot {
+        process.send(message)
+      }
     case .report(let report): logger.log(level: report.level, "\(report)")
     case .announceReady: announceReady()
     case .finish(let status): finish(status)
@@ -94,7 +98,7 @@ extension NodeSupervisor {
     case .refused(let version, let reason):
       reloads.refused(slot: worker.slot, version: version, reason, into: &reloadActions)
     case .answer(let id, _, let octets): controls?.answered(slot: worker.slot, id: id, octets: octets)
-    case .heartbeat, .drain, .stop, .question, .prepare, .commit, .abort, .handOver, .tookOver, .goOn:
+    case .heartbeat, .drain, .stop, .question, .prepare, .commit, .abort, .handOver, .tookOver, .goOn, .slotEnded:
       break
     }
     carryOut()

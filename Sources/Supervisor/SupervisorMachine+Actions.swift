@@ -18,6 +18,8 @@ extension SupervisorMachine {
     case killOther(slot: Int, generation: UInt16)
     /// Tell a worker over its control channel.
     case send(slot: Int, ControlMessage)
+    /// Tell all processes of the other slots.
+    case tellOthers(than: Int, ControlMessage)
     /// End a worker's process at once.
     case kill(slot: Int)
     /// Tell the administrator.

@@ -274,6 +274,9 @@ public struct SupervisorMachine: Sendable {
     if case .starting = state { whileStarting = true }
     let generation = slots[index].generation
     actions.append(.report(.ended(slot: index, generation: generation, end, whileStarting: whileStarting)))
+    // Processes that were to take over, or had been taken over from, have nothing that could be reached.
+    actions.append(
+      .tellOthers(than: index, .slotEnded(slot: UInt16(index), generation: slots[index].lastGeneration)))
     let delay = Self.delay(failures: slots[index].failures)
     actions.append(.report(.startsAgain(slot: index, after: delay)))
     if delay == .zero {

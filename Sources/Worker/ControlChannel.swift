@@ -17,6 +17,8 @@ final class ControlChannel: EventHandler, DeadlineOwner {
     case handOver(Descriptor)
     /// It has ended.
     case goOn
+    /// All processes of another slot up to a generation have ended.
+    case slotEnded(UInt16, generation: UInt16)
   }
 
   private let descriptor: Int32
@@ -80,6 +82,7 @@ final class ControlChannel: EventHandler, DeadlineOwner {
       guard let socket = passed.take() else { return }
       obey(.handOver(socket))
     case .goOn: obey(.goOn)
+    case .slotEnded(let slot, let generation): obey(.slotEnded(slot, generation: generation))
     case .ready, .heartbeat, .answer, .prepared, .refused, .tookOver: break
     }
   }

@@ -31,7 +31,9 @@ final class Departure: HandOverDelegate {
   /// Where records are that may have bindings over UDP and have yet to be told.
   private var records: [UInt32] = []
   private var queue: [UInt64] = []
-  private var onTheirWay: Set<UInt64> = []
+  private var onTheirWay: [UInt64: StreamFlow] = [:]
+  /// Connections that the next process has.
+  private var moved: [StreamFlow] = []
   private var refused: Set<UInt64> = []
   private var state: [UInt8] = []
   private let start: Instant
@@ -62,13 +64,14 @@ final class Departure: HandOverDelegate {
     wake(after: .zero)
   }
 
-  /// The next process is known to be dead: connections on their way stay.
-  func abandon() {
-    for id in onTheirWay { node.transport.stay(id) }
-    onTheirWay = []
+  /// The next process is known to be dead: connections on their way stay. Returns those that are lost.
+  func abandon() -> [StreamFlow] {
+    for id in onTheirWay.keys { node.transport.stay(id) }
+    onTheirWay = [:]
     link?.close()
     link = nil
     if let deadline = deadline.take() { node.loop.removeDeadline(deadline) }
+    return moved
   }
 
   /// Passes on what is to be sent over a connection that has gone. False when that can't be.
@@ -84,7 +87,7 @@ final class Departure: HandOverDelegate {
     let begin = System.monotonicNow
     tellRecords(from: begin)
     while onTheirWay.count < Self.window, System.monotonicNow - begin < Self.budget, let id = queue.last {
-      if onTheirWay.contains(id) || refused.contains(id) {
+      if onTheirWay[id] != nil || refused.contains(id) {
         queue.removeLast()
         continue
       }
@@ -124,18 +127,23 @@ final class Departure: HandOverDelegate {
     let isSent = link.send(packet: packet.span, passing: number)
     wipe(&packet)
     swap(&packet, &state)
-    if isSent { onTheirWay.insert(id) } else { node.transport.stay(id) }
-    return isSent
+    guard isSent, case .stream(let stream) = flow.id else {
+      node.transport.stay(id)
+      return isSent
+    }
+    onTheirWay[id] = stream
+    return true
   }
 
   func handOver(received message: HandOverMessage, _ octets: Span<UInt8>, _ passed: consuming Descriptor?) {
     switch message {
     case .arrived(let id):
-      guard onTheirWay.remove(id) != nil else { return }
+      guard let flow = onTheirWay.removeValue(forKey: id) else { return }
+      moved.append(flow)
       node.transport.leaveForGood(id)
       link?.send(.goOn(id))
     case .refused(let id):
-      guard onTheirWay.remove(id) != nil else { return }
+      guard onTheirWay.removeValue(forKey: id) != nil else { return }
       refused.insert(id)
       node.transport.stay(id)
     case .connection, .goOn, .records, .listeners, .complete: return

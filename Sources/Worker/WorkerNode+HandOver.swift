@@ -38,7 +38,8 @@ extension WorkerNode {
   /// The next process has ended, and is known to be dead.
   func returnFromDeparture() {
     guard let departure = departure.take() else { return }
-    departure.abandon()
+    lostFlows = departure.abandon()
+    loop.turnAgain()
     do {
       try transport.restart()
       try links?.listen()
@@ -49,6 +50,16 @@ extension WorkerNode {
     core.keepAliveAgain()
     startCounting()
     log.warning("goes on: the next process ended before it had taken over")
+  }
+
+  /// Tells of connections that ended with another process, some each turn.
+  func endLostFlows() {
+    for flow in lostFlows.suffix(64) {
+      tellUsers(of: flow, .closed(flow))
+      goneFlows.append(flow)
+    }
+    lostFlows.removeLast(min(64, lostFlows.count))
+    if !lostFlows.isEmpty { loop.turnAgain() }
   }
 
   /// Nobody of this slot is left but this process.

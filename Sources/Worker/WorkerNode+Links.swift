@@ -165,10 +165,13 @@ extension WorkerNode: LinkDelegate {
     }
   }
 
-  func links(lost slot: UInt16, generation: UInt16) {
+  func links(down slot: UInt16) {
     core.isAlone = links?.hasPeers != true
-    if departure != nil { return }
-    log.notice("link lost", metadata: ["slot": "\(slot)", "generation": "\(generation)"])
+    log.debug("link down", metadata: ["slot": "\(slot)"])
+  }
+
+  func links(lost slot: UInt16, generation: UInt16) {
+    log.notice("a slot's connections are lost", metadata: ["slot": "\(slot)", "generation": "\(generation)"])
     begin()
     core.slotLost(slot, generation: generation, at: loop.now, actions: &actions)
     carryOut()

@@ -47,6 +47,8 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
   var actions = ServerActions()
   /// Connections found gone while sending, to be told to the core when the present input is done.
   var goneFlows: [StreamFlow] = []
+  /// Those that ended with the process that was to take over, of which others have yet to be told.
+  var lostFlows: [StreamFlow] = []
   var failedTags: [UInt64] = []
   /// Tags of what a link had no room for.
   var refusedTags: [UInt64] = []
@@ -140,6 +142,7 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
     case .abort(let version): abort(version)
     case .handOver(let socket): depart(socket)
     case .goOn: returnFromDeparture()
+    case .slotEnded(let slot, let generation): links?.ended(slot, generation: generation)
     }
   }
 
@@ -180,6 +183,7 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
   /// Runs what the turn left: answers of the location service, failures found while sending; then asks when to come back.
   private func decide() {
     let now = loop.now
+    endLostFlows()
     while location.hasAnswers || !goneFlows.isEmpty || !failedTags.isEmpty || hasNews {
       for answer in location.takeAnswers() {
         if ControlDesk.isOwn(answer.query) {

@@ -15,6 +15,7 @@ final class LinkBench {
     private(set) var payloads: [[UInt8]] = []
     private(set) var senders: [LinkIdentity] = []
     private(set) var ups: [LinkIdentity] = []
+    private(set) var downs: [UInt16] = []
     private(set) var losses: [(slot: UInt16, generation: UInt16)] = []
     var answer: ((LinkFrame, End) -> Void)?
 
@@ -33,6 +34,7 @@ final class LinkBench {
     }
 
     func links(up peer: LinkIdentity) { ups.append(peer) }
+    func links(down slot: UInt16) { downs.append(slot) }
     func links(lost slot: UInt16, generation: UInt16) { losses.append((slot, generation)) }
   }
 

@@ -17,6 +17,11 @@ struct ReplacementTests {
     return test
   }
 
+  /// That others hear of the end of a slot.
+  private static func lost(_ slot: Int, _ generation: UInt16) -> SupervisorMachine.Action {
+    .tellOthers(than: slot, .slotEnded(slot: UInt16(slot), generation: generation))
+  }
+
   private mutating func orders(
     _ input: (inout SupervisorMachine, Instant, inout [SupervisorMachine.Action]) -> Void
   ) -> [SupervisorMachine.Action] {
@@ -102,6 +107,8 @@ struct ReplacementTests {
     _ = test.says(.ready, 0, 2)
     #expect(test.ends(0, 2) == [.send(slot: 0, .goOn)])
     #expect(test.states == ["ready", "ready", "ready"])
+    // What the next process had accepted ends with the one that goes on, if not before.
+    #expect(test.ends(0, 1) == [Self.lost(0, 2), .spawn(slot: 0, generation: 3)])
   }
 
   @Test("when the worker ends while it hands over, the next process has the slot")
@@ -118,7 +125,7 @@ struct ReplacementTests {
   func oldEndsEarly() {
     var test = Self.serving()
     _ = test.restart([0, 1])
-    #expect(test.ends(0, 1) == [.killOther(slot: 0, generation: 2), .spawn(slot: 0, generation: 3)])
+    #expect(test.ends(0, 1) == [.killOther(slot: 0, generation: 2), Self.lost(0, 2), .spawn(slot: 0, generation: 3)])
     #expect(test.ends(0, 2).isEmpty)
     #expect(test.says(.ready, 0, 3) == [.spawnSuccessor(slot: 1, generation: 2)])
   }
@@ -145,7 +152,7 @@ struct ReplacementTests {
   func crashMeanwhile() {
     var test = Self.serving()
     _ = test.restart([0, 1])
-    #expect(test.ends(1, 1) == [.spawn(slot: 1, generation: 2)])
+    #expect(test.ends(1, 1) == [Self.lost(1, 1), .spawn(slot: 1, generation: 2)])
     _ = test.says(.ready, 0, 2)
     #expect(test.says(.tookOver, 0, 2) == [.promote(slot: 0)])
     #expect(test.says(.ready, 1, 2).isEmpty)

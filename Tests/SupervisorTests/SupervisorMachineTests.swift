@@ -94,7 +94,8 @@ struct SupervisorMachineTests {
     #expect(
       stage.ends(1, .signalled(11)) == [
         .report(.ended(slot: 0, generation: 1, .signalled(11), whileStarting: false)),
-        .report(.startsAgain(slot: 0, after: .zero)), .spawn(slot: 0, generation: 2),
+        .tellOthers(than: 0, .slotEnded(slot: 0, generation: 1)), .report(.startsAgain(slot: 0, after: .zero)),
+        .spawn(slot: 0, generation: 2),
       ])
   }
 
@@ -134,6 +135,7 @@ struct SupervisorMachineTests {
     #expect(
       stage.ends(2, .exited(1)) == [
         .report(.ended(slot: 0, generation: 2, .exited(1), whileStarting: true)),
+        .tellOthers(than: 0, .slotEnded(slot: 0, generation: 2)),
         .report(.startsAgain(slot: 0, after: .milliseconds(100))),
       ])
     #expect(stage.wait(.milliseconds(100)) == [.spawn(slot: 0, generation: 3)])

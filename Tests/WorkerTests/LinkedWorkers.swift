@@ -107,10 +107,13 @@ final class LinkedWorkers {
     benches[slot] = bench
   }
 
-  /// A worker dies: its sockets close without a word.
+  /// A worker dies: its sockets close without a word, and the others hear it from the supervisor.
   func kill(_ slot: Int) {
-    benches[slot]?.node.links?.closeAll()
+    guard let node = benches[slot]?.node else { return }
+    let generation = node.transport.identity.generation
+    node.links?.closeAll()
     benches[slot] = nil
+    for bench in benches { bench?.node.obey(.slotEnded(UInt16(slot), generation: generation)) }
   }
 
   /// Turns all loops until `condition` holds; false when it doesn't within ten seconds.

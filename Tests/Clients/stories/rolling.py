@@ -81,8 +81,9 @@ class Crowd:
         self.group.run(limit=40)
         last = self.group.ended[begun:]
         failed = [operation for operation in last if operation.status != 200]
+        known = [self.node.control("ul.lookup", operation.callee.user) for operation in failed[:3]]
         check(len(last) == len(USERS) and not failed,
-              f"{len(failed)} of {len(last)} clients can't be reached: {failed[:5]}")
+              f"{len(failed)} of {len(last)} clients can't be reached: {failed[:5]}; known of them is {known}")
 
     def close(self):
         self.group.close()

@@ -20,6 +20,7 @@ final class Station {
   let slot: UInt16
   var now = Moment(instant: Instant(nanoseconds: 10_000_000_000), unixSeconds: start)
   private var orders = LocationOrders()
+  private var isSettling = false
   private(set) var sent: [(token: UInt64, command: LocationOrders.Command)] = []
   private(set) var replies: [(token: UInt64, reply: LocationReply)] = []
   var messages: [Message] = []
@@ -172,6 +173,9 @@ final class Station {
 
   /// Everything that is on its way arrives.
   func settle() {
+    if isSettling { return }
+    isSettling = true
+    defer { isSettling = false }
     for _ in 0..<10_000 {
       if !sent.isEmpty {
         executeNext()

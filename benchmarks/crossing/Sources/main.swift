@@ -55,7 +55,8 @@ final class Crossing: LinkDelegate {
   }
 
   func links(up peer: LinkIdentity) {}
-  func links(lost slot: UInt16, generation: UInt16) { received = frames }
+  func links(down slot: UInt16) { received = frames }
+  func links(lost slot: UInt16, generation: UInt16) {}
 
   private func send() {
     let octets = payload
