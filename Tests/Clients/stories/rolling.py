@@ -81,9 +81,17 @@ class Crowd:
         self.group.run(limit=40)
         last = self.group.ended[begun:]
         failed = [operation for operation in last if operation.status != 200]
-        known = [self.node.control("ul.lookup", operation.callee.user) for operation in failed[:3]]
+        known = [self.known(operation.callee) for operation in failed[:3]]
         check(len(last) == len(USERS) and not failed,
               f"{len(failed)} of {len(last)} clients can't be reached: {failed[:5]}; known of them is {known}")
+
+    def known(self, client):
+        """What the node knows of a client, and what happened to it."""
+        try:
+            contacts = self.node.control("ul.lookup", client.aor.removeprefix("sip:"))
+        except AssertionError as error:
+            contacts = str(error).strip()
+        return client.contact, contacts, [(entry[2], round(entry[3], 2)) for entry in self.lost if entry[0] == client.user]
 
     def close(self):
         self.group.close()
