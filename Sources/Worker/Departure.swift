@@ -26,10 +26,14 @@ final class Departure: HandOverDelegate {
   /// How long the whole takes at most: no transaction lasts longer than Timer C (RFC 3261 §16.6).
   private static let longest = Duration.seconds(190)
 
+  /// How long the supervisor may take to say that this process goes on when the next one has ended.
+  private static let decisionTime = Duration.seconds(2)
+
   private unowned let node: WorkerNode
   private(set) var link: HandOverLink?
   /// Where records are that may have bindings over UDP and have yet to be told.
   private var records: [UInt32] = []
+  private var orphanedSince: Instant?
   private var queue: [UInt64] = []
   private var onTheirWay: [UInt64: StreamFlow] = [:]
   /// Connections that the next process has.
@@ -84,6 +88,11 @@ final class Departure: HandOverDelegate {
 
   /// Sends what the window and the time allow.
   private func advance() {
+    if let orphanedSince {
+      // What is left here nobody can reach any more.
+      if node.loop.now - orphanedSince >= Self.decisionTime { return node.stop() }
+      return wake(after: .milliseconds(50))
+    }
     let begin = System.monotonicNow
     tellRecords(from: begin)
     while onTheirWay.count < Self.window, System.monotonicNow - begin < Self.budget, let id = queue.last {
@@ -157,8 +166,11 @@ final class Departure: HandOverDelegate {
 
   func handOverHasRoom() { wake(after: .zero) }
 
-  /// The next process has ended; whether it is dead the supervisor knows, who says so.
-  func handOverEnded() {}
+  /// The next process has ended; whether this one goes on the supervisor decides.
+  func handOverEnded() {
+    link = nil
+    orphanedSince = node.loop.now
+  }
 
   // MARK: The end
 
@@ -174,7 +186,9 @@ final class Departure: HandOverDelegate {
     }
     if isComplete { closeSome(now) }
     let isFree = node.transport.counters.connections == 0
-    if isComplete, isFree, !node.core.hasUnanswered || now - start >= Self.longest {
+    // An earlier process speaks through this one.
+    let isNeeded = node.core.hasUnanswered || node.arrival?.link != nil
+    if isComplete, isFree, !isNeeded || now - start >= Self.longest {
       let since = doneSince ?? now
       doneSince = since
       if now - since >= Self.linger { return node.stop() }

@@ -91,10 +91,9 @@ extension WorkerNode {
     return true
   }
 
-  /// The link to another process of the slot: the one before, or the next.
+  /// The link towards another process of the slot: the one before, or the next. There may be one more behind either.
   private func kinLink(_ generation: UInt16) -> HandOverLink? {
-    if let arrival, arrival.generation == generation { return arrival.link }
-    return departure?.link
+    generation < transport.identity.generation ? arrival?.link : departure?.link
   }
 
   /// Answers a process by its slot and generation, this one included.
@@ -118,8 +117,18 @@ extension WorkerNode {
   func heardFromKin(_ frame: LinkFrame, _ octets: Span<UInt8>, isSuccessor: Bool) {
     let own = transport.identity
     let generation = isSuccessor ? own.generation &+ 1 : arrival?.generation ?? 0
-    if case .sendOnFlow(let flow, let tag, let origin) = frame {
+    switch frame {
+    case .sendOnFlow(let flow, let tag, let origin):
       return sendForKin(octets, flow, tag, origin, isSuccessor: isSuccessor)
+    case .notMine(_, _, let origin), .failed(_, let origin), .has(_, let origin, _):
+      if origin != own.generation {
+        // One that is neither of the two.
+        kinLink(origin)?.send(frame)
+        return
+      }
+    case .closed, .suspect, .recovered:
+      if isSuccessor { arrival?.link?.send(frame) }
+    default: break
     }
     links(
       received: frame, octets,
@@ -139,10 +148,15 @@ extension WorkerNode {
     case .accepted: break
     case .overloaded: answer(.failed(tag: tag, generation: origin), slot: own.slot, generation: origin)
     case .noSuchFlow:
-      // It is on its way to the one that asks, or has never been.
-      if !isSuccessor || departure?.pass(flow, tag: tag, generation: origin, octets) != true {
-        answer(.notMine(flow, tag: tag, generation: origin), slot: own.slot, generation: origin)
+      // An earlier process may have it still, which gives it back when it hasn't; else it is on its way to the next process, or there already;
+      // or it has never been.
+      if isSuccessor, let arrival, let link = arrival.link, flow.generation <= arrival.generation,
+        link.send(.sendOnFlow(flow, tag: tag, generation: origin), octets)
+      {
+        return
       }
+      if departure?.pass(flow, tag: tag, generation: origin, octets) == true { return }
+      answer(.notMine(flow, tag: tag, generation: origin), slot: own.slot, generation: origin)
     }
   }
 

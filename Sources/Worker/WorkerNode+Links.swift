@@ -62,12 +62,6 @@ extension WorkerNode: LinkDelegate {
   /// Hands over and offers what the core ordered.
   func carryOutLinks() {
     let octets = actions.passed
-    guard let links else {
-      for passing in actions.passings where passing.slot == transport.identity.slot {
-        _ = passToKin(passing.flow, generation: passing.generation, octets.span.extracting(passing.octets))
-      }
-      return offerToKin()
-    }
     for passing in actions.passings {
       if passing.slot == transport.identity.slot {
         if !passToKin(passing.flow, generation: passing.generation, octets.span.extracting(passing.octets)) {
@@ -76,7 +70,7 @@ extension WorkerNode: LinkDelegate {
         continue
       }
       // A later process of the slot passes it on.
-      guard case .up(let generation) = links.state(of: passing.slot), generation >= passing.generation,
+      guard let links, case .up(let generation) = links.state(of: passing.slot), generation >= passing.generation,
         links.send(.messageFromFlow(passing.flow), octets.span.extracting(passing.octets), to: passing.slot) == .queued
       else {
         foreign.dropped += 1
@@ -86,31 +80,16 @@ extension WorkerNode: LinkDelegate {
     }
     for offer in actions.offers {
       let frame = LinkFrame.whoHas(question: offer.query, generation: transport.identity.generation, offer.flow)
-      var count = links.sendToAll(frame, octets.span.extracting(offer.octets))
-      if let link = arrival?.link {
-        link.send(frame, octets.span.extracting(offer.octets))
-        count += 1
-      }
+      let message = octets.span.extracting(offer.octets)
+      var count = links?.sendToAll(frame, message) ?? 0
+      for link in [arrival?.link, departure?.link] where link?.send(frame, message) == true { count += 1 }
       core.offered(offer.query, toOthers: count)
       if count == 0 { unheardOffers.append(offer.query) }
     }
+    guard let links else { return }
     for flow in actions.trusted {
       links.sendToAll(.trusted(flow))
       foreign.useByAll(flow.connection)
-    }
-  }
-
-  /// Offers to the earlier process of the slot, for a node with one slot.
-  private func offerToKin() {
-    for offer in actions.offers {
-      guard let link = arrival?.link else {
-        unheardOffers.append(offer.query)
-        continue
-      }
-      let frame = LinkFrame.whoHas(question: offer.query, generation: transport.identity.generation, offer.flow)
-      let octets = actions.passed
-      link.send(frame, octets.span.extracting(offer.octets))
-      core.offered(offer.query, toOthers: 1)
     }
   }
 
@@ -194,7 +173,8 @@ extension WorkerNode: LinkDelegate {
       begin()
       let isTaken = core.takesOffer(octets, over: flow, at: loop.now, actions: &actions)
       carryOut()
-      if !isTaken, sender.slot != transport.identity.slot,
+      // Whoever comes later, or elsewhere, doesn't know of the process before.
+      if !isTaken, sender.slot != transport.identity.slot || sender.generation > transport.identity.generation,
         askKin(flow, octets, question: question, slot: sender.slot, generation: generation)
       {
         return
@@ -207,7 +187,7 @@ extension WorkerNode: LinkDelegate {
       core.offerAnswered(question, isTaken: isTaken, at: loop.now, actions: &actions)
       carryOut()
     case .closed(let flow), .suspect(let flow), .recovered(let flow), .trusted(let flow):
-      if flow.slot == sender.slot { heard(frame, flow) }
+      if flow.slot == sender.slot || sender.slot == transport.identity.slot { heard(frame, flow) }
     case .whereIs(let question, let generation):
       let found = location.bindings(heldFor: octets, at: core.unixSeconds)
       guard found.count <= LinkFrame.maximumOctets else { return }

@@ -117,9 +117,17 @@ final class Phone {
   /// Sends a request that starts a transaction.
   func send(_ method: String, _ uri: String, to: String? = nil, toTag: String? = nil, more: String = "") {
     cseq += 1
+    write(request(method, uri, to: to, toTag: toTag, more: more))
+  }
+
+  /// Cancels the request that was sent last, or has another phone do so over its own connection.
+  func cancel(_ uri: String, by other: Phone? = nil) { (other ?? self).write(request("CANCEL", uri)) }
+
+  private func request(
+    _ method: String, _ uri: String, to: String? = nil, toTag: String? = nil, more: String = ""
+  ) -> String {
     let via = transport == .udp ? "UDP" : "TCP"
-    write(
-      """
+    return """
       \(method) \(uri) SIP/2.0\r
       Via: SIP/2.0/\(via) \(host);branch=z9hG4bK\(name)\(cseq);rport\r
       Max-Forwards: 70\r
@@ -130,7 +138,7 @@ final class Phone {
       \(more)Content-Length: 0\r
       \r
 
-      """)
+      """
   }
 
   /// Answers a request.

@@ -59,20 +59,7 @@ struct LinkedWorkersTests {
     bob.answer(try #require(bob.texts.last), "180 Ringing")
     #expect(workers.wait(alice) { $0.statuses.last == 180 })
     let other = try workers[1].phone("other")
-    let host = alice.host
-    other.write(
-      """
-      CANCEL sip:bob@example.test SIP/2.0\r
-      Via: SIP/2.0/TCP \(host);branch=z9hG4bKalice2;rport\r
-      Max-Forwards: 70\r
-      From: <sip:alice@example.test>;tag=alice\r
-      To: <sip:bob@example.test>\r
-      Call-ID: alice@test\r
-      CSeq: 2 CANCEL\r
-      Content-Length: 0\r
-      \r
-
-      """)
+    alice.cancel("sip:bob@example.test", by: other)
     #expect(workers.wait(other) { $0.statuses == [200] })
     #expect(workers.wait(bob) { $0.methods == ["INVITE", "CANCEL"] })
     // And one for which there is none.
