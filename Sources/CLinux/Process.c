@@ -171,6 +171,23 @@ int clinux_wait(int process, bool block, struct clinux_exit *exit) {
   return 1;
 }
 
+int clinux_replace(const char *path, int program, char *const arguments[], const int *kept, int count) {
+  for (int index = 0; index < count; index++) clinux_set_close_on_exec(kept[index], false);
+  if (path != NULL) {
+    execv(path, arguments);
+  } else {
+    fexecve(program, arguments, environ);
+  }
+  int error = errno;
+  for (int index = 0; index < count; index++) clinux_set_close_on_exec(kept[index], true);
+  return -error;
+}
+
+int clinux_own_program(void) {
+  int descriptor = open("/proc/self/exe", O_PATH | O_CLOEXEC);
+  return descriptor < 0 ? -errno : descriptor;
+}
+
 int clinux_kill(int process, int signal) { return kill(process, signal) < 0 ? -errno : 0; }
 
 int clinux_process_id(void) { return getpid(); }

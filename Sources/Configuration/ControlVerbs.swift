@@ -63,6 +63,12 @@ public enum ControlVerbs {
         "The next process of the slot starts, takes listeners and connections over while both serve, and only then is it the next slot's "
         + "turn. When it fails the node stays as it was. The process that was replaced ends when the transactions that it has begun are done. "
         + "The answer comes at once; worker.list shows how far it is."),
+    ControlVerb(
+      "upgrade", .supervisor, columns: ["state"], "have the programs on the disk take over, the supervisor's included",
+      details:
+        "The new apus is run for a trial; then the workers are replaced as worker.restart --all does, by the new apus-worker; then the new apus "
+        + "goes on in the supervisor's process. Clients notice nothing. If a worker can't be replaced the node goes on as it is. The same leads back to older "
+        + "programs. The answer comes at once; worker.list and core.version show how far it is. USR2 does the same."),
   ]
 
   private static let location = [

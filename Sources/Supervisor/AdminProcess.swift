@@ -40,6 +40,28 @@ final class AdminProcess {
     do throws(SettingsSources.FileProblem) { try owner?.own(path) } catch { throw .unusable(path: path, error) }
   }
 
+  /// The one that the program before started.
+  init?(
+    inheriting helper: Inheritance.Helper, executable: String, stateDirectory: String, owner: ProcessOwner?,
+    loop: EventLoop, logger: Logger
+  ) {
+    guard let number = helper.descriptors.first else { return nil }
+    self.executable = executable
+    path = stateDirectory + "/admin.sock"
+    listener = Descriptor(owning: number)
+    process = helper.process
+    self.owner = owner
+    self.loop = loop
+    self.logger = logger
+    deadline = loop.addDeadline(self)
+    machine.adopt(System.monotonicNow)
+  }
+
+  /// The process for the program that follows; nil while there is none.
+  var inherited: Inheritance.Helper? {
+    process.map { Inheritance.Helper(process: $0, descriptors: [listener.number]) }
+  }
+
   // MARK: - Inputs
 
   /// Starts it.
@@ -129,7 +151,7 @@ extension NodeSupervisor {
   }
 
   /// Beside the worker's executable.
-  private var adminExecutable: String {
+  var adminExecutable: String {
     let directory = executable.lastIndex(of: "/").map { executable[...$0] } ?? ""
     return directory + "apus-admin"
   }

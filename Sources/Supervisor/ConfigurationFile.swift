@@ -46,6 +46,16 @@ public struct ConfigurationFile: Sendable {
     bundle = ConfigurationBundle(file: path, settings: settings, facts: facts, files: files, documents: documents)
   }
 
+  /// What the program before had in force.
+  /// - Throws: All that is wrong with it, as this version sees it.
+  init(inheriting bundle: ConfigurationBundle) throws(SettingsErrors) {
+    let resolved = bundle.resolve()
+    guard let configuration = resolved.configuration else { throw SettingsErrors(resolved.errors) }
+    self.configuration = configuration
+    self.bundle = bundle
+    notes = []
+  }
+
   /// The same settings with the files at these paths, or in these directories, as they are now.
   /// - Throws: All that is wrong with them.
   func rereading(_ paths: [String]) throws(SettingsErrors) -> ConfigurationFile {

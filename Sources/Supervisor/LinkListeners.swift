@@ -40,6 +40,12 @@ final class LinkListeners {
     self.numbers = numbers
   }
 
+  /// Those that the program before held.
+  init(inheriting numbers: [Int32], stateDirectory: String) {
+    directory = stateDirectory + "/links"
+    self.numbers = numbers
+  }
+
   deinit { remove() }
 
   /// Closes and removes the sockets and their directory.

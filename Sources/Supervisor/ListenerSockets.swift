@@ -48,6 +48,14 @@ public struct ListenerSockets: ~Copyable {
     self.addresses = addresses
   }
 
+  /// Those that the program before held.
+  init(inheriting slots: [[Int32]]) throws(SystemError) {
+    self.slots = slots
+    var addresses: [SocketAddress] = []
+    for number in slots.first ?? [] { addresses.append(try Socket.localAddress(number)) }
+    self.addresses = addresses
+  }
+
   deinit {
     for number in slots.joined() { clinux_close(number) }
   }

@@ -15,6 +15,20 @@ final class NodeStatistics {
     pages = try SharedPages(mapping: memory.number, slots: slots)
   }
 
+  /// The pages that the program before held, and what it had added up.
+  init(inheriting memory: Int32, slots: Int, ended counts: [(name: String, value: UInt64)]) throws(SystemError) {
+    self.memory = Descriptor(owning: memory)
+    pages = try SharedPages(mapping: memory, slots: slots)
+    for (name, value) in counts {
+      if let position = CounterTable.position(of: name) { ended[position] = value }
+    }
+  }
+
+  /// What processes counted that have ended, by the name of the counter.
+  var endedCounts: [(name: String, value: UInt64)] {
+    CounterTable.all.indices.filter { ended[$0] > 0 }.map { (CounterTable.all[$0].name, ended[$0]) }
+  }
+
   /// The worker of a slot has ended: what it counted is kept, what it held is gone.
   func ended(slot: Int) {
     for position in CounterTable.all.indices where CounterTable.all[position].kind == .counter {

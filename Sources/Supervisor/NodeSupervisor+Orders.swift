@@ -18,6 +18,7 @@ extension NodeSupervisor {
     }
     beginWaitingReload()
     carryOutReload()
+    continueUpgrade()
     guard let deadline else { return }
     let next = [machine.nextDeadline, reloads.nextDeadline].compactMap(\.self).min()
     if let next { loop.schedule(deadline, at: next) } else { loop.cancel(deadline) }
@@ -89,7 +90,7 @@ extension NodeSupervisor {
     (Array(successors.values) + retired).first { $0.slot == slot && $0.generation == generation }
   }
 
-  private func received(_ message: ControlMessage, _ worker: WorkerProcess) {
+  func received(_ message: ControlMessage, _ worker: WorkerProcess) {
     machine.received(message, slot: worker.slot, generation: worker.generation, System.monotonicNow, into: &actions)
     guard workers[worker.slot] === worker else { return carryOut() }
     switch message {

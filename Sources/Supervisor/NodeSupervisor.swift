@@ -21,6 +21,8 @@ public final class NodeSupervisor {
 
   let path: String
   let executable: String
+  /// The path of our own program.
+  let program: String
   var logger: Logger
   var file: ConfigurationFile
   let loop: EventLoop
@@ -29,9 +31,11 @@ public final class NodeSupervisor {
   let links: LinkListeners
   let statistics: NodeStatistics
   /// When the supervisor started, in milliseconds since 1970.
-  let startedAt = System.wallMilliseconds
+  let startedAt: Int64
   /// Answers administrators, once the node runs.
   private(set) var controls: ControlService?
+  private(set) var controlSocket: ControlSocket?
+  let state: StateDirectory
   let owner: ProcessOwner?
   let manager: ServiceManager
   /// Nil: the settings name another one.
@@ -54,16 +58,27 @@ public final class NodeSupervisor {
   var reloadCompletions: [(ReloadOutcome) -> Void] = []
   /// Who asked while a reload was under way.
   var waitingReloads: [(ReloadOutcome) -> Void] = []
+  /// The generations of the workers when the administrator wanted the programs on the disk to take over; nil: nobody does.
+  var upgradedFrom: [UInt16]?
   /// Whether the node was told to end.
   private(set) var isStopping = false
   /// The exit status, once everything is gone.
   var finished: Int32?
 
-  /// Runs a node until it is told to end, and returns the exit status. `executable` is the worker's.
-  public static func serve(path: String, executable: String) -> Int32 {
+  /// Runs a node until it is told to end, and returns the exit status. `executable` is the worker's, `program` our own. Where the program before
+  /// left us a node in the same process, that one goes on.
+  public static func serve(path: String, executable: String, program: String) -> Int32 {
     var logger = Logger(label: "apus") { _ in StandardErrorLog(program: "apus") }
     // It holds all keys for its workers: they must not end up in a core file or be read by another process of the user.
     _ = clinux_set_dumpable(false)
+    do throws(SystemError) {
+      if let inheritance = try Inheritance.take() {
+        return goOn(inheritance, path: path, executable: executable, logger: logger)
+      }
+    } catch {
+      logger.error("\(error)")
+      return ExitStatus.failure
+    }
     var file: ConfigurationFile
     do throws(SettingsErrors) { file = try ConfigurationFile(path: path) } catch {
       for error in error.errors { logger.error("\(error)") }
@@ -78,40 +93,60 @@ public final class NodeSupervisor {
       if file.configuration.clusterSecret.isEmpty { file.setStandardSecret(try state.clusterSecret()) }
       let owner = try findOwner(file)
       if let owner { try state.admit(owner) }
-      return try NodeSupervisor(path: path, executable: executable, file: file, owner: owner, logger: logger).run()
+      let node = try NodeSupervisor(
+        path: path, executable: executable, program: program, file: file, state: state, owner: owner, logger: logger)
+      return try node.run()
     } catch {
       logger.error("\(describe(error, file))")
       return ExitStatus.failure
     }
   }
 
-  private init(
-    path: String, executable: String, file: ConfigurationFile, owner: ProcessOwner?, logger: Logger
+  /// A node of its own, or the one that the program before left.
+  init(
+    path: String, executable: String, program: String, file: ConfigurationFile, state: StateDirectory,
+    owner: ProcessOwner?, logger: Logger, inheriting inheritance: Inheritance? = nil
   ) throws {
     self.path = path
     self.executable = executable
+    self.program = program
     self.file = file
+    self.state = state
     self.owner = owner
     self.logger = logger
     manager = ServiceManager.fromEnvironment()
+    startedAt = inheritance?.startedAt ?? System.wallMilliseconds
     System.ignoreBrokenPipes()
     try System.raiseDescriptorLimit()
     // A worker that traps ends at once: its slot is replaced within a second, not after a long report.
     setenv("SWIFT_BACKTRACE", "enable=no", 0)
     loop = try EventLoop()
+    let directory = file.configuration.stateDirectory
+    if let inheritance {
+      epoch = inheritance.epoch
+      listeners = try ListenerSockets(inheriting: inheritance.listeners)
+      links = LinkListeners(inheriting: inheritance.links, stateDirectory: directory)
+      statistics = try NodeStatistics(
+        inheriting: inheritance.pages, slots: inheritance.workers.count, ended: inheritance.ended)
+      machine = Self.machine(inheritance)
+      if let helper = inheritance.redis {
+        redis = try PrivateRedis(
+          inheriting: helper, stateDirectory: directory, owner: owner, loop: loop, logger: logger)
+      }
+      return
+    }
     epoch = try System.random64()
     let slots = file.configuration.workers
     listeners = try ListenerSockets(file.configuration.listen, slots: slots)
-    let state = file.configuration.stateDirectory
-    links = try LinkListeners(stateDirectory: state, slots: slots, owner: owner)
+    links = try LinkListeners(stateDirectory: directory, slots: slots, owner: owner)
     statistics = try NodeStatistics(slots: slots)
     machine = SupervisorMachine(slots: slots)
     if file.wantsPrivateRedis {
-      redis = try PrivateRedis(stateDirectory: state, owner: owner, loop: loop, logger: logger)
+      redis = try PrivateRedis(stateDirectory: directory, owner: owner, loop: loop, logger: logger)
     }
   }
 
-  private static func findOwner(_ file: ConfigurationFile) throws -> ProcessOwner? {
+  static func findOwner(_ file: ConfigurationFile) throws -> ProcessOwner? {
     do throws(SettingsSources.FileProblem) { return try ProcessOwner.find(file.configuration) } catch {
       throw SettingsError(
         file: file.bundle.file, position: file.bundle.settings[["user"]]?.position, key: "user", problem: error.problem,
@@ -119,23 +154,37 @@ public final class NodeSupervisor {
     }
   }
 
-  private func run() throws -> Int32 {
-    let signals = try SignalSource([.term, .int, .hup, .child], loop: loop) { [unowned self] in take(signal: $0) }
+  /// Runs the node until it is told to end.
+  func run(inheriting inheritance: Inheritance? = nil) throws -> Int32 {
+    let signals = try SignalSource([.term, .int, .hup, .usr2, .child], loop: loop) { [unowned self] in take(signal: $0)
+    }
     deadline = loop.addDeadline(self)
-    let transports = file.configuration.listen.map { "\($0.transport.name)" }
-    for (transport, address) in zip(transports, listeners.addresses) {
-      logger.info("listening on \(transport):\(address)")
+    if inheritance == nil {
+      for (listener, address) in zip(file.configuration.listen, listeners.addresses) {
+        logger.info("listening on \(listener.transport.name):\(address)")
+      }
     }
     let service = ControlService(loop: loop, node: self)
     controls = service
-    let controlSocket = try ControlSocket(path: file.configuration.controlSocket, loop: loop, service: service)
+    let socketPath = file.configuration.controlSocket
+    let controlSocket =
+      if let inheritance {
+        try ControlSocket(inheriting: inheritance.control, path: socketPath, loop: loop, service: service)
+      } else {
+        try ControlSocket(path: socketPath, loop: loop, service: service)
+      }
+    self.controlSocket = controlSocket
     defer { controlSocket.remove() }
     manager.watch(loop)
     watch = FileWatch(loop: loop) { [unowned self] in watchedFilesChanged() }
     watchFiles()
-    redis?.start()
-    startAdminIfNeeded()
-    machine.start(System.monotonicNow, into: &actions)
+    if let inheritance {
+      try takeOver(inheritance)
+    } else {
+      redis?.start()
+      startAdminIfNeeded()
+      machine.start(System.monotonicNow, into: &actions)
+    }
     carryOut()
     while finished == nil { try loop.runOnce(until: nil) }
     signals.stop()
@@ -174,7 +223,10 @@ public final class NodeSupervisor {
       logger.info("asked to read the settings again: HUP")
       reload()
     case .child: reap()
-    case .usr1, .usr2: break
+    case .usr2:
+      logger.info("asked to have the programs on the disk take over: USR2")
+      if case .failure(let problem) = upgrade() { logger.error("\(problem.problem); \(problem.remedy)") }
+    case .usr1: break
     }
     carryOut()
   }
@@ -185,7 +237,7 @@ public final class NodeSupervisor {
     manager.stopping()
   }
 
-  private func reap() {
+  func reap() {
     redis?.reap()
     admin?.reap()
     for worker in workers.values.sorted(by: { $0.slot < $1.slot }) {

@@ -6,6 +6,7 @@ final class OutputReader: EventHandler {
   private static let longestLine = 4_096
 
   private let descriptor: Descriptor
+  var number: Int32 { descriptor.number }
   private let loop: EventLoop
   private let received: (String) -> Void
   private var rest: [UInt8] = []

@@ -49,6 +49,37 @@ final class PrivateRedis {
     self.logger = logger
   }
 
+  /// The one that the program before started.
+  init(
+    inheriting helper: Inheritance.Helper, stateDirectory: String, owner: ProcessOwner?, loop: EventLoop, logger: Logger
+  ) throws {
+    guard let executable = RedisFiles.executable else { throw Problem.missing }
+    guard helper.descriptors.count >= 2 else { throw SystemError("redis-server of the program before", code: 71) }
+    self.executable = executable
+    files = RedisFiles(stateDirectory: stateDirectory)
+    socket = files.socket
+    lock = helper.descriptors[1]
+    process = helper.process
+    self.owner = owner
+    self.loop = loop
+    self.logger = logger
+    deadline = loop.addDeadline(self)
+    machine.adopt(System.monotonicNow)
+    output = try reader(Descriptor(owning: helper.descriptors[0]))
+  }
+
+  /// The process for the program that follows; nil while there is none.
+  var inherited: Inheritance.Helper? {
+    guard let process, let output else { return nil }
+    return Inheritance.Helper(process: process, descriptors: [output.number, lock])
+  }
+
+  private func reader(_ descriptor: consuming Descriptor) throws(SystemError) -> OutputReader {
+    try OutputReader(descriptor, loop: loop) { [logger] line in
+      logger.log(level: Self.level(of: line), "redis-server: \(line)")
+    }
+  }
+
   // MARK: - Inputs
 
   /// Starts it.
@@ -119,9 +150,7 @@ final class PrivateRedis {
       let started = try ChildProcess.spawn(executable, [files.configuration], map, as: owner, inNewSession: true)
       process = started
       RedisFiles.note(started, in: lock)
-      output = try OutputReader(reading, loop: loop) { [logger] line in
-        logger.log(level: Self.level(of: line), "redis-server: \(line)")
-      }
+      output = try reader(reading)
       logger.info("redis-server (pid \(started)) serves at \(socket)")
     } catch {
       // Without its output it is of no use: it would stand still once the pipe is full.

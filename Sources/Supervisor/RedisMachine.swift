@@ -50,6 +50,9 @@ struct RedisMachine: Sendable {
 
   // MARK: - Inputs
 
+  /// The process runs already.
+  mutating func adopt(_ now: Instant) { state = .running(since: now) }
+
   /// The node starts.
   mutating func start(_ now: Instant, into actions: inout [Action]) {
     guard state == .off else { return }

@@ -8,6 +8,8 @@ internal import Structures
 final class ServiceManager {
   /// The socket, its first octet 0 for an abstract one; nil: nobody wants to be told.
   private let socket: [UInt8]?
+  /// The variables that were taken out of the environment, for the program that follows in this process.
+  private(set) var environment: [(name: String, value: String)] = []
   /// How often it wants a sign of life at least.
   private let watchdog: Duration?
   private var deadline: DeadlineID?
@@ -20,9 +22,12 @@ final class ServiceManager {
       unsetenv(name)
       return value
     }
-    return ServiceManager(
-      socket: take("NOTIFY_SOCKET"), watchdogMicroseconds: take("WATCHDOG_USEC"), watchdogProcess: take("WATCHDOG_PID"),
+    let variables = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"].map { (name: $0, value: take($0)) }
+    let manager = ServiceManager(
+      socket: variables[0].value, watchdogMicroseconds: variables[1].value, watchdogProcess: variables[2].value,
       process: getpid())
+    manager.environment = variables.compactMap { variable in variable.value.map { (variable.name, $0) } }
+    return manager
   }
 
   /// The manager by the values of NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID, for our process id.

@@ -17,7 +17,8 @@ public final class StateDirectory {
   /// The directory.
   let path: String
   private let lockPath: String
-  private let lock: Int32
+  /// The open lock file.
+  let lock: Int32
 
   /// Makes the directory where it is missing and takes its lock.
   public init(_ path: String) throws(Problem) {
@@ -31,6 +32,13 @@ public final class StateDirectory {
     guard ftruncate(lock, 0) == 0, pwrite(lock, line, line.count, 0) == line.count else {
       throw .unusable(path: lockPath, Files.problem(errno))
     }
+  }
+
+  /// The directory whose lock the program before held.
+  init(inheriting lock: Int32, _ path: String) {
+    self.path = path
+    lockPath = path + "/supervisor.lock"
+    self.lock = lock
   }
 
   /// Takes the directory and the secret from whoever had them, and lets the owner of our processes look up its sockets.

@@ -26,6 +26,32 @@ extension SupervisorMachine {
     var isKilled = false
   }
 
+  /// A machine whose workers serve, of these generations and with the generation that was given out last of each slot, and processes that were
+  /// taken over from, with the time that is left to each. They were started by the program before.
+  init(
+    inheriting workers: [(generation: UInt16, last: UInt16)],
+    retired: [(slot: Int, generation: UInt16, left: Duration)], _ now: Instant
+  ) {
+    self.init(slots: workers.count)
+    isAnnounced = true
+    for (index, worker) in workers.enumerated() {
+      slots[index].state = .ready(since: now, heard: now)
+      (slots[index].generation, slots[index].lastGeneration) = (worker.generation, worker.last)
+      slots[index].wasEverReady = true
+    }
+    for (slot, generation, left) in retired {
+      slots[slot].retired.append(Retired(generation: generation, killAt: now + left))
+    }
+  }
+
+  /// Whether all slots serve and no process is on its way to take one over, or waits to be replaced.
+  var isQuiet: Bool { readySlots.count == slots.count && !isHandingOver && replacements.isEmpty && phase == .running }
+
+  /// How long a process that was taken over from may go on.
+  func timeLeft(_ slot: Int, _ generation: UInt16, _ now: Instant) -> Duration {
+    slots[slot].retired.first { $0.generation == generation }.map { max(.zero, $0.killAt - now) } ?? .zero
+  }
+
   /// How long a process may take to take everything over.
   static let takeOverTime = Duration.seconds(60)
   /// How long a process that was taken over from may go on with what it has begun: longer than any transaction lasts.

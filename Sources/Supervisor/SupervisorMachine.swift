@@ -63,7 +63,7 @@ public struct SupervisorMachine: Sendable {
 
   var slots: [Slot]
   private(set) var phase = Phase.running
-  private var isAnnounced = false
+  var isAnnounced = false
   private var status: Int32 = 0
   /// Slots whose workers are to be replaced, the one whose turn it is first.
   var replacements: [Int] = []

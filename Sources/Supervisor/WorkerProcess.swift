@@ -87,6 +87,25 @@ final class WorkerProcess: EventHandler {
     }
   }
 
+  /// A worker that the program before started.
+  init(
+    inheriting worker: Inheritance.Worker, loop: EventLoop,
+    received: @escaping (ControlMessage, WorkerProcess) -> Void
+  ) throws(SystemError) {
+    slot = worker.slot
+    generation = worker.generation
+    process = worker.process
+    channel = Descriptor(owning: worker.channel)
+    self.loop = loop
+    self.received = received
+    try loop.register(channel.number, .readable, handler: self)
+  }
+
+  /// The worker for the program that follows; see ``Inheritance/Worker/rest``.
+  func inherited(rest: Int64) -> Inheritance.Worker {
+    Inheritance.Worker(slot: slot, generation: generation, process: process, channel: channel.number, rest: rest)
+  }
+
   /// Reads what the worker says.
   func ready(_ events: Events) {
     while isOpen {

@@ -23,15 +23,21 @@ struct Serve: ParsableCommand {
       var check = ConfigurationCheck(path: config)
       return try check.run()
     }
-    let status = NodeSupervisor.serve(path: config, executable: Self.workerPath)
+    let status = NodeSupervisor.serve(path: config, executable: Self.workerPath, program: Self.programPath)
     if status != 0 { throw ExitCode(status) }
+  }
+
+  /// Our own executable; another file may have its name by now.
+  static var programPath: String {
+    let link = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+    let path = link ?? CommandLine.arguments[0]
+    return path.hasSuffix(" (deleted)") ? String(path.dropLast(10)) : path
   }
 
   /// The worker's executable: beside ours, unless APUS_WORKER names another.
   static var workerPath: String {
     if let other = ProcessInfo.processInfo.environment["APUS_WORKER"], !other.isEmpty { return other }
-    let own = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
-    return URL(fileURLWithPath: own).deletingLastPathComponent().appendingPathComponent("apus-worker").path
+    return URL(fileURLWithPath: programPath).deletingLastPathComponent().appendingPathComponent("apus-worker").path
   }
 }
 

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Configuration
 import Foundation
+import Supervisor
 import TLSEngine
 
 /// `apus version`: what this is and with what it runs.
@@ -10,6 +11,9 @@ struct VersionCommand: ParsableCommand {
 
   @Flag(name: .long, help: "Print JSON.")
   var json = false
+
+  @Option(name: .long, help: .hidden)
+  var continues: Int?
 
   private struct Facts: Encodable {
     var apus = Version.text
@@ -22,6 +26,8 @@ struct VersionCommand: ParsableCommand {
   }
 
   func run() throws {
+    // A supervisor asks whether this program could go on with its node.
+    if let continues { throw ExitCode(continues == NodeSupervisor.inheritanceVersion ? 0 : 1) }
     let facts = Facts()
     if json { return try Terminal.say(json: facts) }
     Terminal.say("apus \(facts.apus)")

@@ -237,6 +237,11 @@ struct clinux_exit {
 
 // Reaps one child (`process` -1: any). 1 with its end, 0 when none has ended and `block` is false; -ECHILD: no child.
 int clinux_wait(int process, bool block, struct clinux_exit *exit);
+// Has another program go on in this process with these descriptors: the file of that path, or where that is NULL the open file `program`.
+// Comes back only with an error.
+int clinux_replace(const char *path, int program, char *const arguments[], const int *kept, int count);
+// An open file of the program that runs, whatever has become of its name.
+int clinux_own_program(void);
 int clinux_kill(int process, int signal);
 int clinux_process_id(void);
 int clinux_parent_process_id(void);

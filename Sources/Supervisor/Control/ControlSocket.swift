@@ -13,7 +13,7 @@ final class ControlSocket: EventHandler {
   private let path: String
   private let loop: EventLoop
   private let service: ControlService
-  private let descriptor: Descriptor
+  let descriptor: Descriptor
   private var clients: [ObjectIdentifier: ControlClient] = [:]
 
   /// Makes the socket; one that a supervisor which was killed left there is replaced.
@@ -28,6 +28,15 @@ final class ControlSocket: EventHandler {
     do { try loop.register(result, .readable, handler: self) } catch {
       throw .unusable(path: path, Files.problem(error.code))
     }
+  }
+
+  /// The socket that the program before held.
+  init(inheriting descriptor: Int32, path: String, loop: EventLoop, service: ControlService) throws(SystemError) {
+    self.path = path
+    self.loop = loop
+    self.service = service
+    self.descriptor = Descriptor(owning: descriptor)
+    try loop.register(descriptor, .readable, handler: self)
   }
 
   /// Closes and removes it.

@@ -23,6 +23,7 @@ extension NodeSupervisor: ControlledNode {
     case "core.sockets": reply(.success(socketRows()))
     case "worker.list": reply(.success((0..<slotCount).map(workerRow)))
     case "worker.restart": reply(restart(values))
+    case "upgrade": reply(upgrade())
     case "stats.get": reply(statisticsRows(values["name"] ?? "*"))
     case "health": reply(.success([healthRow()]))
     case "reload": reload { outcome in reply(Self.answer(to: outcome)) }
