@@ -26,7 +26,7 @@ final class Node {
           else
             printf "\\002\\010$number" >&3
           fi ;;
-        012 | 013) ;;
+        012 | 013 | 017) ;;
         *) exit 0 ;;
       esac
     done
