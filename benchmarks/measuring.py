@@ -78,11 +78,20 @@ class Server:
         for process in [self.process, *children(self.process)]:
             os.kill(process, 9)
 
+    def control(self, *command):
+        """The rows that `apus ctl` prints."""
+        done = subprocess.run([self.binaries / "apus", "ctl", "--socket", self.folder / "state/control.sock", "--json",
+                               *command], text=True, stdout=subprocess.PIPE, timeout=20, check=True)
+        return json.loads(done.stdout)
+
     def counters(self, name):
         """A counter of each worker."""
-        done = subprocess.run([self.binaries / "apus", "ctl", "--socket", self.folder / "state/control.sock", "--json",
-                               "stats.get", name], text=True, stdout=subprocess.PIPE, timeout=20, check=True)
-        return json.loads(done.stdout)[0]["workers"]
+        return self.control("stats.get", name)[0]["workers"]
+
+    def worker_memory(self):
+        """PSS of all workers in bytes."""
+        texts = [pathlib.Path(f"/proc/{process}/smaps_rollup").read_text() for process in self.workers]
+        return sum(int(re.search(r"Pss:\s+(\d+) kB", text)[1]) * 1024 for text in texts)
 
     @property
     def workers(self):

@@ -75,6 +75,8 @@ public final class LinkSet: EventHandler {
   public func ended(_ slot: UInt16, generation: UInt16) {
     guard slot != identity.slot, slot < settings.slots else { return }
     for link in incoming where link.peer?.slot == slot && (link.peer?.generation ?? 0) <= generation { link.readAll() }
+    // What is sent from now on fails at once; it may be that the end of the link has yet to be read.
+    if let link = link(to: slot), let last = link.generation, last <= generation { link.drop() }
     if let known = lost[slot], known >= generation { return }
     lost[slot] = generation
     delegate?.links(lost: slot, generation: generation)

@@ -157,7 +157,7 @@ final class OutgoingLink: EventHandler, DeadlineOwner {
 
   // MARK: End
 
-  private func drop() {
+  func drop() {
     let wasUp = generation != nil
     if let number = descriptor?.number { links.loop.unregister(number) }
     descriptor = nil

@@ -38,6 +38,10 @@ public enum ControlMessage: Sendable, Equatable {
   case goOn
   /// To the worker: all processes of another slot up to this generation have ended, and with them their connections.
   case slotEnded(slot: UInt16, generation: UInt16)
+  /// To the worker: close connections a few at a time, all in so many seconds; `refuses`: and turn away who connects.
+  case moveOff(seconds: UInt32, refuses: Bool)
+  /// To the worker: serve as before.
+  case stay
 
   /// The version of the format.
   public static let version: UInt8 = 2
@@ -53,7 +57,7 @@ public enum ControlMessage: Sendable, Equatable {
   private enum Kind: UInt8 {
     case ready = 1
     case heartbeat, drain, stop, question, answer, prepare, prepared, refused, commit, abort, handOver, tookOver, goOn
-    case slotEnded
+    case slotEnded, moveOff, stay
   }
 
   /// The datagram. Of a question, an answer or a reason only what a datagram can carry is written.
@@ -75,6 +79,9 @@ public enum ControlMessage: Sendable, Equatable {
     case .tookOver: Self.datagram(.tookOver)
     case .goOn: Self.datagram(.goOn)
     case .slotEnded(let slot, let generation): Self.datagram(.slotEnded, UInt64(slot) << 16 | UInt64(generation), 4)
+    case .moveOff(let seconds, let refuses):
+      Self.datagram(.moveOff, UInt64(seconds) << 8 | (refuses ? 1 : 0), 5)
+    case .stay: Self.datagram(.stay)
     }
   }
 
@@ -85,9 +92,12 @@ public enum ControlMessage: Sendable, Equatable {
     else { return nil }
     let payload = octets.extracting(2...)
     switch kind {
-    case .ready, .heartbeat, .drain, .stop, .handOver, .tookOver, .goOn: self.init(word: kind, payload)
+    case .ready, .heartbeat, .drain, .stop, .handOver, .tookOver, .goOn, .stay: self.init(word: kind, payload)
     case .question, .answer: self.init(dialogue: kind, payload)
     case .prepare, .prepared, .refused, .commit, .abort: self.init(reload: kind, payload)
+    case .moveOff:
+      guard payload.count == 5, payload[4] <= 1 else { return nil }
+      self = .moveOff(seconds: UInt32(payload.bigEndian(0, 4)), refuses: payload[4] == 1)
     case .slotEnded:
       guard payload.count == 4 else { return nil }
       self = .slotEnded(
@@ -105,6 +115,7 @@ public enum ControlMessage: Sendable, Equatable {
     case .handOver: self = .handOver
     case .tookOver: self = .tookOver
     case .goOn: self = .goOn
+    case .stay: self = .stay
     default: return nil
     }
   }

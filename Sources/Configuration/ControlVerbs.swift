@@ -64,6 +64,18 @@ public enum ControlVerbs {
         + "turn. When it fails the node stays as it was. The process that was replaced ends when the transactions that it has begun are done. "
         + "The answer comes at once; worker.list shows how far it is."),
     ControlVerb(
+      "drain", .supervisor,
+      [
+        .init(name: "time", form: .option, placeholder: "SECONDS"),
+        .init(name: "refuse", form: .flag, placeholder: ""),
+      ], columns: ["state", "connections", "seconds"], "move all clients elsewhere, a few at a time",
+      details:
+        "Connections are closed each second, evenly over 60 s or --time, those with requests under way last; at the end all are. OPTIONS to the server is answered "
+        + "with 503, so that load balancers take another. Who connects is served, or turned away with --refuse. Clients over UDP have no connection: "
+        + "they are served on. health shows what is left, 'drained' in the end. undrain ends it; so does a restart of the node."
+    ),
+    ControlVerb("undrain", .supervisor, columns: ["state"], "serve as before a drain"),
+    ControlVerb(
       "upgrade", .supervisor, columns: ["state"], "have the programs on the disk take over, the supervisor's included",
       details:
         "The new apus is run for a trial; then the workers are replaced as worker.restart --all does, by the new apus-worker; then the new apus "

@@ -106,6 +106,8 @@ extension ServerCore {
     }
     // Who asks the server for itself wants to know whether it lives; that is no secret.
     if isForServer, inquiry.message.method == .options {
+      // RFC 3261 §21.5.4: whoever spreads requests over servers should take another.
+      if !isReady { return refuse(inquiry, 503, "Moving Clients Elsewhere", &actions) }
       answerForUs(inquiry, &actions)
       return
     }

@@ -28,6 +28,8 @@ public final class ServerCore {
   var waitingAcks = 0
   /// Requests whose senders are being asked for.
   var parking = Parking()
+  /// Whether load balancers may choose this server, which they ask by OPTIONS.
+  public var isReady = true
   /// What is registered over flows of this worker.
   public let owned: OwnedBindings
   /// When which of them is kept alive.
@@ -259,6 +261,21 @@ public final class ServerCore {
     var found = queries.count > 0
     contexts.forEach { _, context in found = found || !context.isAnswered }
     return found
+  }
+
+  /// The connections over which requests came, or went, that have yet to be answered.
+  public var busyConnections: Set<StreamFlow> {
+    var busy: Set<StreamFlow> = []
+    contexts.forEach { _, context in
+      guard !context.isAnswered else { return }
+      if let server = transactions.server(context.server), case .stream(let flow) = server.source.id {
+        busy.insert(flow)
+      }
+      for target in context.targets {
+        if case .stream(let flow)? = target.hop.flow { busy.insert(flow) }
+      }
+    }
+    return busy
   }
 
   /// What the server holds, to see that nothing is left behind.

@@ -84,6 +84,7 @@ extension NodeSupervisor {
   private func promote(_ slot: Int) {
     if let old = workers[slot] { retired.append(old) }
     workers[slot] = successors.removeValue(forKey: slot)
+    if let worker = workers[slot] { tellOfDrain(worker) }
   }
 
   private func other(_ slot: Int, _ generation: UInt16) -> WorkerProcess? {
@@ -94,12 +95,15 @@ extension NodeSupervisor {
     machine.received(message, slot: worker.slot, generation: worker.generation, System.monotonicNow, into: &actions)
     guard workers[worker.slot] === worker else { return carryOut() }
     switch message {
-    case .ready: reloads.ready(slot: worker.slot, into: &reloadActions)
+    case .ready:
+      reloads.ready(slot: worker.slot, into: &reloadActions)
+      tellOfDrain(worker)
     case .prepared(let version): reloads.prepared(slot: worker.slot, version: version, into: &reloadActions)
     case .refused(let version, let reason):
       reloads.refused(slot: worker.slot, version: version, reason, into: &reloadActions)
     case .answer(let id, _, let octets): controls?.answered(slot: worker.slot, id: id, octets: octets)
-    case .heartbeat, .drain, .stop, .question, .prepare, .commit, .abort, .handOver, .tookOver, .goOn, .slotEnded:
+    case .heartbeat, .drain, .stop, .question, .prepare, .commit, .abort, .handOver, .tookOver, .goOn, .slotEnded,
+      .moveOff, .stay:
       break
     }
     carryOut()

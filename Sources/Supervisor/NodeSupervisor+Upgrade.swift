@@ -31,6 +31,9 @@ extension NodeSupervisor {
     guard machine.isQuiet, upgradedFrom == nil, !isStopping else {
       return ControlProblem(.refused, "workers are being started or replaced, or the node ends", remedy: later)
     }
+    if drain != nil {
+      return ControlProblem(.refused, "clients are being moved elsewhere", remedy: "apus ctl undrain ends that")
+    }
     if reloads.isUnderWay { return ControlProblem(.refused, "the settings are being read again", remedy: later) }
     if redis != nil, redis?.inherited == nil || admin != nil && admin?.inherited == nil {
       return ControlProblem(.refused, "redis-server or the admin process is being started again", remedy: later)

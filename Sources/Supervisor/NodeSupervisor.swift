@@ -60,6 +60,8 @@ public final class NodeSupervisor {
   var waitingReloads: [(ReloadOutcome) -> Void] = []
   /// The generations of the workers when the administrator wanted the programs on the disk to take over; nil: nobody does.
   var upgradedFrom: [UInt16]?
+  /// Clients are moved elsewhere; nil: they aren't.
+  var drain: Drain?
   /// Whether the node was told to end.
   private(set) var isStopping = false
   /// The exit status, once everything is gone.

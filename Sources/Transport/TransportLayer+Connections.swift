@@ -8,7 +8,8 @@ extension TransportLayer {
   func admit(_ descriptor: consuming Descriptor, from remote: SocketAddress, at listener: StreamListener) {
     let key = AddressTable.key(remote.address)
     let isTLS = listener.context != nil
-    let hasRoom = counters.connections + (node?.othersStreams ?? 0) < settings.maximumConnections
+    let hasRoom =
+      !refusesConnections && counters.connections + (node?.othersStreams ?? 0) < settings.maximumConnections
     let use = addresses.use(key)
     let addressHasRoom =
       use.connections < settings.maximumConnectionsPerAddress

@@ -21,9 +21,13 @@ extension TransportLayer {
     for listener in datagramListeners { try listener.restart() }
   }
 
-  /// Closes so many connections, whichever, after what waits was sent.
-  public func closeSome(_ count: Int) {
-    for connection in Array(connections.values.prefix(count)) {
+  /// Closes so many connections, whichever of those that `isClosable` says, after what waits was sent.
+  public func closeSome(_ count: Int, where isClosable: (StreamFlow) -> Bool = { _ in true }) {
+    var chosen: [Connection] = []
+    for connection in connections.values where chosen.count < count {
+      if case .stream(let name) = connection.flow.id, isClosable(name) { chosen.append(connection) }
+    }
+    for connection in chosen {
       switch connection.state {
       case .open: connection.finish(.shutdown)
       case .connecting, .handshaking, .judged: connection.end(.shutdown)

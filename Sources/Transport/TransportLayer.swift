@@ -46,6 +46,8 @@ public final class TransportLayer {
   var readingTurn = Instant(nanoseconds: 0)
   var readingWork = Duration.zero
   private var lastConnection: UInt64 = 0
+  /// Whether whoever connects is turned away.
+  public var refusesConnections = false
   private var handshakeTurn: UInt64 = 0
   private var handshakeWork = Duration.zero
 

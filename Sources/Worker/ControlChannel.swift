@@ -19,6 +19,8 @@ final class ControlChannel: EventHandler, DeadlineOwner {
     case goOn
     /// All processes of another slot up to a generation have ended.
     case slotEnded(UInt16, generation: UInt16)
+    case moveOff(seconds: UInt32, refuses: Bool)
+    case stay
   }
 
   private let descriptor: Int32
@@ -83,6 +85,8 @@ final class ControlChannel: EventHandler, DeadlineOwner {
       obey(.handOver(socket))
     case .goOn: obey(.goOn)
     case .slotEnded(let slot, let generation): obey(.slotEnded(slot, generation: generation))
+    case .moveOff(let seconds, let refuses): obey(.moveOff(seconds: seconds, refuses: refuses))
+    case .stay: obey(.stay)
     case .ready, .heartbeat, .answer, .prepared, .refused, .tookOver: break
     }
   }

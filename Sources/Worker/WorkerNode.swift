@@ -64,6 +64,8 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
   var departure: Departure?
   /// Takes everything over from the process that had the slot.
   var arrival: Arrival?
+  /// Moves clients elsewhere.
+  var movingOff: MovingOff?
   private var drainEnd: Instant?
   /// Until when it is waited for what has yet to be written; then the worker ends.
   var stopEnd: Instant?
@@ -142,6 +144,8 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
     case .abort(let version): abort(version)
     case .handOver(let socket): depart(socket)
     case .goOn: returnFromDeparture()
+    case .moveOff(let seconds, let refuses): moveOff(seconds: seconds, refuses: refuses)
+    case .stay: stay()
     case .slotEnded(let slot, let generation): links?.ended(slot, generation: generation)
     }
   }

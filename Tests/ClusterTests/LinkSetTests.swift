@@ -109,6 +109,7 @@ struct LinkSetTests {
     left.links.closeAll()
     right.links.ended(0, generation: 1)
     #expect(right.frames.count == 100 && right.losses.map(\.slot) == [0])
+    #expect(right.send(.closed(Self.flow), to: 0) == .down && right.links.state(of: 0) == .lost(generation: 1))
     right.links.closeAll()
   }
 

@@ -24,6 +24,8 @@ extension NodeSupervisor: ControlledNode {
     case "worker.list": reply(.success((0..<slotCount).map(workerRow)))
     case "worker.restart": reply(restart(values))
     case "upgrade": reply(upgrade())
+    case "drain": reply(beginDrain(values))
+    case "undrain": reply(endDrain())
     case "stats.get": reply(statisticsRows(values["name"] ?? "*"))
     case "health": reply(.success([healthRow()]))
     case "reload": reload { outcome in reply(Self.answer(to: outcome)) }
@@ -118,11 +120,18 @@ extension NodeSupervisor: ControlledNode {
       CounterTable.position(of: name).map { sum &+ statistics.total(at: $0) } ?? sum
     }
     let writesKeys = CounterTable.position(of: "tls.key_log").map { statistics.total(at: $0) > 0 } ?? false
-    var reasons: [String] = []
+    var reasons =
+      drain.map {
+        [
+          "clients are moved elsewhere, \(connectionsLeft) connections are left"
+            + ($0.isOver ? "; the time is over" : "")
+        ]
+      } ?? []
     if !away.isEmpty { reasons.append("no worker serves slot \(away.map(String.init).joined(separator: ", "))") }
     if since != nil { reasons.append("Redis can't be used") }
+    let state = drain == nil ? reasons.isEmpty ? "ready" : "degraded" : connectionsLeft == 0 ? "drained" : "draining"
     return [
-      "state": .string(reasons.isEmpty ? "ready" : "degraded"), "since": since.map { .count($0) } ?? .null,
+      "state": .string(state), "since": (since ?? drain.map { UInt64($0.since) }).map { .count($0) } ?? .null,
       "reason": .text(reasons.isEmpty ? nil : reasons.joined(separator: "; ")), "queued": .count(queued),
       "workers_ready": .count(slotCount - away.count), "workers": .count(slotCount),
       "warning": .text(

@@ -7,4 +7,4 @@ from . import robustness, silent, baresip, linphone, sipp, tools  # noqa: F401
 from . import revocation  # noqa: F401
 from . import profiles, sessions  # noqa: F401
 from . import scanners  # noqa: F401
-from . import mesh, crossing, supervising, rolling, upgrading, administering, kills, redis_away  # noqa: F401
+from . import mesh, crossing, supervising, rolling, upgrading, draining, administering, kills, redis_away  # noqa: F401
