@@ -19,7 +19,7 @@ public protocol HandOverDelegate: AnyObject {
 /// descriptor is sent at once or not at all.
 public final class HandOverLink: EventHandler {
   /// A connection with all that waits to be sent over it.
-  private static let packetSize = 256 << 10
+  public static let packetSize = 256 << 10
   private static let packetsPerTurn = 64
   /// Octets of frames that may wait while the other process doesn't read.
   private static let maximumWaiting = 16 << 20
@@ -118,6 +118,8 @@ public final class HandOverLink: EventHandler {
       swap(&taken, &buffer)
       switch result {
       case .octets(let count) where count > 0: continue
+      // Longer than any that this version knows: its descriptor is closed, and whoever sent it hears nothing of it.
+      case .failed(Errno.messageSize): continue
       case .wouldBlock: return
       case .octets, .endOfFile, .failed:
         close()

@@ -18,10 +18,12 @@ public enum HandOverMessage: Equatable, Sendable {
   case listeners(UInt16)
   /// From the old process: I have no connection left that can be handed over.
   case complete
+  /// From the old process: these slots, each a bit, use the connection of this id.
+  case used(UInt64, by: UInt64)
 
   private enum Kind: UInt8 {
     case connection = 0x81
-    case arrived, refused, goOn, records, listeners, complete
+    case arrived, refused, goOn, records, listeners, complete, used
   }
 
   /// Whether a packet is a message rather than frames.
@@ -37,6 +39,9 @@ public enum HandOverMessage: Equatable, Sendable {
     case .records: output.append(Kind.records.rawValue)
     case .listeners(let generation): Self.append(.listeners, UInt64(generation), &output)
     case .complete: output.append(Kind.complete.rawValue)
+    case .used(let id, let slots):
+      Self.append(.used, id, &output)
+      output.append(bigEndian: slots, 8)
     }
   }
 
@@ -52,6 +57,9 @@ public enum HandOverMessage: Equatable, Sendable {
     case .connection: return (.connection, 1)
     case .records: return (.records, 1)
     case .complete: return (.complete, 1)
+    case .used:
+      guard packet.count >= 17 else { return nil }
+      return (.used(packet.bigEndian(1, 8), by: packet.bigEndian(9, 8)), 17)
     case .arrived, .refused, .goOn, .listeners:
       guard packet.count >= 9 else { return nil }
       let id = packet.bigEndian(1, 8)

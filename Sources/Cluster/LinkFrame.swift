@@ -46,6 +46,14 @@ public enum LinkFrame: Equatable, Sendable {
   public static let maximumOctets = 98_304
   static let headerLength = 4
 
+  /// Whether another process waits for it.
+  var isAnswer: Bool {
+    switch self {
+    case .notMine, .failed, .has, .isAt: true
+    default: false
+    }
+  }
+
   enum Kind: UInt8 {
     case hello = 1
     case sendOnFlow, messageFromFlow, notMine, failed, closed, suspect, recovered, trusted, whoHas, has, whereIs, isAt,

@@ -149,6 +149,9 @@ public final class LinkSet: EventHandler {
       && peer.slot != identity.slot
   }
 
+  /// Whether a process of another slot has linked to us.
+  func isLinkedFrom(_ slot: UInt16) -> Bool { incoming.contains { $0.peer?.slot == slot } }
+
   /// Whether a link is the one that is used for its slot.
   func isCurrent(_ link: OutgoingLink) -> Bool { self.link(to: link.slot) === link }
 

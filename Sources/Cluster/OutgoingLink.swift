@@ -65,7 +65,8 @@ final class OutgoingLink: EventHandler, DeadlineOwner {
   }
 
   func send(_ frame: LinkFrame, _ octets: Span<UInt8>, isUrgent: Bool) -> LinkResult {
-    guard case .up = state else { return .down }
+    // A process that asks may have linked to us before our own link to it stands: it waits for its answer.
+    guard generation != nil || frame.isAnswer && links.isLinkedFrom(slot) else { return .down }
     let limit = links.settings.limit + (isUrgent ? links.settings.reserve : 0)
     guard octets.count <= LinkFrame.maximumOctets, queue.append(frame, octets, limit: limit) else {
       links.counters.refused += 1
@@ -83,7 +84,7 @@ final class OutgoingLink: EventHandler, DeadlineOwner {
   /// Sends what the kernel takes.
   func flush() {
     isQueuedForFlush = false
-    guard case .up(let number, _) = state else { return queue.removeAll() }
+    guard case .up(let number, _) = state else { return }
     var isBroken = false
     queue.flush { packet in
       switch Socket.send(number, packet) {
@@ -152,6 +153,10 @@ final class OutgoingLink: EventHandler, DeadlineOwner {
     }
     state = .up(number, generation: peer.generation)
     delay = Self.firstDelay
+    if !queue.isEmpty, !isQueuedForFlush {
+      isQueuedForFlush = true
+      links.queueForFlush(self)
+    }
     links.isUp(peer, self)
   }
 
@@ -161,7 +166,7 @@ final class OutgoingLink: EventHandler, DeadlineOwner {
     let wasUp = generation != nil
     if let number = descriptor?.number { links.loop.unregister(number) }
     descriptor = nil
-    queue.removeAll()
+    if wasUp { queue.removeAll() }
     if case .closed = state { return }
     state = .waiting
     retryLater()

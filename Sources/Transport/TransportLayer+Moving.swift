@@ -173,6 +173,8 @@ extension Connection {
     }
     touch()
     arm()
+    // Whether the peer still lives must be seen by what was sent to it before.
+    if Socket.unacknowledged(number) > 0 { noteWritten() }
     if output.count > 0 { queueForFlush() }
     // What is here already makes no socket readable.
     hasBacklog = !input.isEmpty

@@ -81,6 +81,9 @@ extension TransportLayer {
     return connection.flow
   }
 
+  /// Whether a connection is here.
+  public func has(_ name: StreamFlow) -> Bool { find(name) != nil }
+
   private func find(_ name: StreamFlow) -> Connection? {
     guard name.slot == identity.slot, name.epoch == identity.epoch, name.node == identity.node else { return nil }
     return connections[name.connection]

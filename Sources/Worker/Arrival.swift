@@ -28,6 +28,7 @@ final class Arrival: HandOverDelegate {
     case .goOn(let id):
       waiting.remove(id)
       node.transport.goOn(id)
+    case .used(let id, let users): node.foreign.use(id, bySlots: users)
     case .records: node.core.owned.takeRecords(octets)
     case .listeners(let generation):
       self.generation = generation

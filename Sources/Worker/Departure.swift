@@ -130,7 +130,16 @@ final class Departure: HandOverDelegate {
     var left: (descriptor: Int32, flow: Flow)?
     state.append(counted: 4) { left = node.transport.leave(id, to: &$0) }
     guard let (number, flow) = left else { return true }
-    node.core.owned.appendRecords(over: flow.id, to: &state)
+    guard state.count <= HandOverLink.packetSize else {
+      refused.insert(id)
+      wipe(&state)
+      node.transport.stay(id)
+      return true
+    }
+    // They are there before it.
+    node.core.owned.records(over: flow.id, pieces: Self.pieceSize) { link.send(.records, $0.span) }
+    let users = node.foreign.users(of: id)
+    if users != 0 { link.send(.used(id, by: users)) }
     var packet: [UInt8] = []
     swap(&packet, &state)
     let isSent = link.send(packet: packet.span, passing: number)
@@ -155,7 +164,7 @@ final class Departure: HandOverDelegate {
       guard onTheirWay.removeValue(forKey: id) != nil else { return }
       refused.insert(id)
       node.transport.stay(id)
-    case .connection, .goOn, .records, .listeners, .complete: return
+    case .connection, .goOn, .records, .listeners, .complete, .used: return
     }
     wake(after: .zero)
   }
@@ -187,7 +196,7 @@ final class Departure: HandOverDelegate {
     if isComplete { closeSome(now) }
     let isFree = node.transport.counters.connections == 0
     // An earlier process speaks through this one.
-    let isNeeded = node.core.hasUnanswered || node.arrival?.link != nil
+    let isNeeded = node.core.hasUnanswered || node.location.hasUnwritten || node.arrival?.link != nil
     if isComplete, isFree, !isNeeded || now - start >= Self.longest {
       let since = doneSince ?? now
       doneSince = since

@@ -45,6 +45,9 @@ struct ForeignUse {
     users[connection, default: 0] |= 1 << UInt64(slot % 64)
   }
 
+  /// Slots use a connection that comes to us.
+  mutating func use(_ connection: UInt64, bySlots slots: UInt64) { users[connection, default: 0] |= slots }
+
   /// All slots know a connection of ours.
   mutating func useByAll(_ connection: UInt64) { users[connection] = .max }
 

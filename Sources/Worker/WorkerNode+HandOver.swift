@@ -19,6 +19,8 @@ extension WorkerNode {
       departure.begin()
     } catch {
       log.error("can't hand over: \(error)")
+      // The next process takes the end of the socket for the end of this one.
+      stop()
     }
   }
 
@@ -96,6 +98,12 @@ extension WorkerNode {
     generation < transport.identity.generation ? arrival?.link : departure?.link
   }
 
+  /// Tells the other processes of the slot what became of a connection: their transactions may use it.
+  func tellKin(_ frame: LinkFrame) {
+    arrival?.link?.send(frame)
+    departure?.link?.send(frame)
+  }
+
   /// Answers a process by its slot and generation, this one included.
   func answer(_ frame: LinkFrame, slot: UInt16, generation: UInt16) {
     guard slot == transport.identity.slot else {
@@ -126,8 +134,12 @@ extension WorkerNode {
         kinLink(origin)?.send(frame)
         return
       }
-    case .closed, .suspect, .recovered:
-      if isSuccessor { arrival?.link?.send(frame) }
+    case .closed(let flow), .suspect(let flow), .recovered(let flow):
+      if isSuccessor { arrival?.link?.send(frame) } else { departure?.link?.send(frame) }
+      // Others may know the connection from when it was here, or have used it through us.
+      if flow.slot == own.slot { tellUsers(of: flow, frame) }
+    case .refused:
+      if isSuccessor { arrival?.link?.send(frame) } else { departure?.link?.send(frame) }
     default: break
     }
     links(

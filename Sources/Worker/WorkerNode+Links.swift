@@ -48,7 +48,8 @@ extension WorkerNode: LinkDelegate {
 
   func fail(_ tag: UInt64, _ gone: StreamFlow? = nil) {
     if tag != 0 { failedTags.append(tag) }
-    if let gone { goneFlows.append(gone) }
+    // What another process of the slot disowns may have stayed here, as it refused it.
+    if let gone, !transport.has(gone) { goneFlows.append(gone) }
   }
 
   /// Whether a message is the request of a client transaction, other than what ends one.
@@ -230,7 +231,10 @@ extension WorkerNode: LinkDelegate {
     case .accepted: foreign.use(flow.connection, by: slot)
     case .overloaded: if tag != 0 { _ = links?.send(.failed(tag: tag, generation: generation), to: slot) }
     case .noSuchFlow:
-      if sendByKin(octets, flow, tag: own) { return }
+      if sendByKin(octets, flow, tag: own) {
+        foreign.use(flow.connection, by: slot)
+        return
+      }
       _ = links?.send(.notMine(flow, tag: tag, generation: generation), to: slot)
     }
   }

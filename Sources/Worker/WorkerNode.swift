@@ -354,7 +354,7 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
     connectionLog.closed(flow, reason, at: loop.now)
     guard case .stream(let stream) = flow.id else { return }
     tellUsers(of: stream, .closed(stream))
-    arrival?.link?.send(.closed(stream))
+    tellKin(.closed(stream))
     begin()
     core.connectionClosed(stream, at: loop.now, actions: &actions)
     carryOut()
@@ -380,6 +380,7 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
     guard case .stream(let stream) = flow.id else { return }
     if !core.isSuspect(flow.id) { connectionLog.suspected(flow, at: loop.now) }
     tellUsers(of: stream, .suspect(stream))
+    tellKin(.suspect(stream))
     begin()
     core.flowSuspected(stream, at: loop.now, actions: &actions)
     carryOut()
@@ -389,11 +390,13 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
     guard case .stream(let stream) = flow.id else { return }
     connectionLog.recovered(flow, at: loop.now)
     tellUsers(of: stream, .recovered(stream))
+    tellKin(.recovered(stream))
     core.flowRecovered(stream)
   }
 
   func transport(datagramRefused flow: DatagramFlow) {
     links?.sendToAll(.refused(flow))
+    tellKin(.refused(flow))
     begin()
     core.datagramRefused(flow, at: loop.now, actions: &actions)
     carryOut()

@@ -113,6 +113,35 @@ struct LinkSetTests {
     right.links.closeAll()
   }
 
+  @Test("what a worker is asked before its own link stands is answered when it does, and all else fails meanwhile")
+  func early() throws {
+    let bench = try LinkBench(slots: 2)
+    let end = try bench.start(0)
+    let asker = clinux_unix_connect("\(bench.directory)/0", clinux_seqpacket)
+    try #require(asker >= 0)
+    defer { clinux_close(asker) }
+    var hello: [UInt8] = []
+    LinkFrame.hello(LinkIdentity(node: 7, epoch: 9, slot: 1, generation: 5)).append(to: &hello)
+    write(hello, asker)
+    #expect(bench.turn { end.links.isLinkedFrom(1) })
+    #expect(end.send(.failed(tag: 3, generation: 5), to: 1) == .queued)
+    #expect(end.send(.closed(Self.flow), to: 1) == .down)
+    // Its connection waits at the listener of the other slot.
+    let number = try #require(bench.accept(1))
+    defer { clinux_close(number) }
+    write(hello, number)
+    var packet = [UInt8](repeating: 0, count: 1_000)
+    var frames: [LinkFrame] = []
+    #expect(
+      bench.turn {
+        guard case .octets(let count) = Socket.read(number, into: &packet) else { return false }
+        var reader = LinkReader()
+        while case .frame(let frame, _) = reader.next(packet.span.extracting(..<count)) { frames.append(frame) }
+        return frames.contains(.failed(tag: 3, generation: 5))
+      })
+    end.links.closeAll()
+  }
+
   @Test("a process whose link alone has ended is up again when it says hello")
   func linkEnds() throws {
     let bench = try LinkBench(slots: 2)

@@ -141,7 +141,6 @@ extension LocationMachine {
   ) {
     work.state = .idle
     answerLookups(work, inquiry.found, version: 0, isCurrent: false, now, &orders)
-    if work.isStalled, !isConnected { return }
     finish(work, at: now, orders: &orders)
   }
 

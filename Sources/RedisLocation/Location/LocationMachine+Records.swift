@@ -133,8 +133,7 @@ extension LocationMachine {
       // Replies to what was sent meanwhile come before the new era does, so what is known counts as lost from here on.
       if era != nil { dataSetLost(at: now, orders: &orders) }
       era = nil
-      send(.beginEra(randomWord()), for: .nothing, &orders)
-      return send(.readEra, for: .era, &orders)
+      return send(.beginEra(randomWord()), for: .newEra, &orders)
     }
     let found = value.span.bigEndian(0, 8)
     if let era, era != found { dataSetLost(at: now, orders: &orders) }

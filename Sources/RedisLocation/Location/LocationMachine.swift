@@ -32,6 +32,7 @@ final class LocationMachine {
     case claim(query: UInt64?)
     case user(query: UInt64)
     case era
+    case newEra
     case salt(epoch: UInt64)
     case nothing
   }
@@ -132,12 +133,15 @@ final class LocationMachine {
     guard let purpose = pending.remove(SlotHandle(word: token)) else { return }
     if reply == .failed {
       if degradedSince == nil { degradedSince = now.unixSeconds }
-    } else if isConnected {
+    } else if isConnected, reply == .done {
+      // A server may answer reads and refuse to write.
       degradedSince = nil
     }
     switch purpose {
     case .work(let handle):
       if let work = works[handle] { replied(work, reply, at: now, orders: &orders) }
+    // Where it can't be written it is asked for at the next beat.
+    case .newEra: if reply != .failed { send(.readEra, for: .era, &orders) }
     case .era: readEra(reply, at: now, orders: &orders)
     case .salt(let epoch): readSalt(epoch, reply, &orders)
     case .claim(let query): claimed(query, reply, &orders)

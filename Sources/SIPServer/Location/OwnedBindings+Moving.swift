@@ -7,14 +7,21 @@ import Structures
 extension OwnedBindings {
   /// Bindings of one address of record that can be told: as many as a position counts.
   private static let maximumBindings = 255
+  /// Octets of one record that can be told.
+  private static let maximumRecord = 96 << 10
 
-  /// Appends the records of the bindings that hang on a flow.
-  public func appendRecords(over flow: FlowID, to output: inout [UInt8]) {
+  /// The records of the bindings that hang on a flow, in pieces of `size` octets and one record at most: `tell` gets each.
+  public func records(over flow: FlowID, pieces size: Int, _ tell: ([UInt8]) -> Void) {
     var told: Set<UInt32> = []
+    var piece: [UInt8] = []
     for handle in handles(over: flow) {
       guard let link = links[handle], told.insert(link.record).inserted else { continue }
-      append(link.record, to: &output) { $0 == flow }
+      append(link.record, to: &piece) { $0 == flow }
+      if piece.count < size { continue }
+      tell(piece)
+      piece = []
     }
+    if !piece.isEmpty { tell(piece) }
   }
 
   /// The places where records are now, for ``appendDatagramRecord(at:to:)``.
@@ -34,6 +41,9 @@ extension OwnedBindings {
       own.append(UInt8(index))
     }
     if own.isEmpty { return }
+    let start = output.count
+    // One that is larger than any packet stays behind: its next refresh brings it.
+    defer { if output.count - start > Self.maximumRecord { output.removeLast(output.count - start) } }
     output.append(counted: 2) { $0 += aor }
     output.append(counted: 4) { BindingCodec.append(set, to: &$0) }
     output.append(counted: 1) { $0 += own }

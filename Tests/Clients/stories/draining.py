@@ -25,7 +25,6 @@ def options(node):
 def draining(context):
     crowd = Crowd(context, transports=["tls", "tcp"], users=USERS[:40])
     node, group = crowd.node, crowd.group
-    crowd.finish()
     check(options(node) == 200 and state(node)["state"] == "ready", "the node isn't ready")
     node.control("drain", "--time", str(TIME), "--refuse")
     check(options(node) == 503, "OPTIONS is answered as if nothing were")
@@ -55,7 +54,6 @@ def draining(context):
 @story("draining", "a call that rings is answered while all others are moved off", limit=60, suite="cluster")
 def call(context):
     crowd = Crowd(context, workers=1, transports=["tcp"], users=USERS[:10])
-    crowd.finish()
     alice, bob = (context.registered(user, "tls", server=crowd.node) for user in ("alice", "bob"))
     invite, received = ringing(alice, bob)
     crowd.node.control("drain", "--time", str(TIME))

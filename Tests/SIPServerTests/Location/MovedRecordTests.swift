@@ -29,8 +29,22 @@ struct MovedRecordTests {
 
   private func moved(_ flow: UInt64, from old: OwnedBindings, to new: OwnedBindings) -> Int? {
     var octets: [UInt8] = []
-    old.appendRecords(over: LocationSamples.stream(flow).id, to: &octets)
+    old.records(over: LocationSamples.stream(flow).id, pieces: 1 << 20) { octets += $0 }
     return new.takeRecords(octets.span)
+  }
+
+  @Test("come in pieces, and one that no packet could hold stays behind")
+  func pieces() throws {
+    let (old, new) = (Self.bindings(), Self.bindings())
+    for number in 0..<50 { _ = try register("sip:a@192.0.2.1", over: 1, aor: "user\(number)@example.test", old) }
+    let long = "sip:a@192.0.2.1;x=" + String(repeating: "y", count: 100_000)
+    _ = try register(long, over: 1, aor: "large@example.test", old)
+    var (pieces, longest) = (0, 0)
+    old.records(over: LocationSamples.stream(1).id, pieces: 500) { piece in
+      (pieces, longest) = (pieces + 1, max(longest, piece.count))
+      #expect(new.takeRecords(piece.span) != nil)
+    }
+    #expect(pieces > 1 && longest < 1_000 && new.recordCount == 50)
   }
 
   @Test("what is registered over a flow is known there as before; what hangs on other flows isn't said to be")
@@ -73,7 +87,7 @@ struct MovedRecordTests {
     let old = Self.bindings()
     _ = try register("sip:a@192.0.2.1", over: 1, aor: "alice@example.test", old)
     var octets: [UInt8] = []
-    old.appendRecords(over: LocationSamples.stream(1).id, to: &octets)
+    old.records(over: LocationSamples.stream(1).id, pieces: 1 << 20) { octets += $0 }
     for length in 1..<octets.count { #expect(taken(Array(octets[..<length])) == nil) }
     for place in octets.indices {
       for value: UInt8 in [0, 1, 0x7F, 0xFF] {
