@@ -211,7 +211,9 @@ final class Departure: HandOverDelegate {
     guard now >= nextSlice, node.transport.counters.connections > 0 else { return }
     nextSlice = now + .seconds(1)
     if slice == 0 { slice = (node.transport.counters.connections + Self.slices - 1) / Self.slices }
-    node.transport.closeSome(slice)
+    // Those with requests under way last: whoever is cut off while it rings could answer no more.
+    let busy = now - start < Self.patience * 4 ? node.core.busyConnections : []
+    node.transport.closeSome(slice) { !busy.contains($0) }
   }
 
   private func wake(after time: Duration) {

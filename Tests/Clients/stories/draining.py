@@ -1,5 +1,7 @@
 """A node whose clients are moved elsewhere, and that serves again."""
 
+import time
+
 import sip
 from harness import check, story, wait_until
 from .crossing import ringing
@@ -41,7 +43,8 @@ def draining(context):
     # A worker that is started meanwhile does as the others.
     before = node.kill_worker(0)
     wait_until(lambda: node.workers().get(0) not in (None, before), 10, "another worker")
-    group.run(until=lambda: False, limit=2)
+    end = time.monotonic() + 2
+    group.run(until=lambda: time.monotonic() >= end, limit=10)
     check(not any(client.registered for client in group.clients), "clients came in meanwhile")
     node.control("undrain")
     group.run(until=crowd.presence.all_up, limit=15)
