@@ -263,6 +263,16 @@ public final class ServerCore {
     return found
   }
 
+  /// Whether a REGISTER request that came over a flow waits for the location service.
+  public func isRegistering(over flow: FlowID) -> Bool { registering[flow] != nil }
+
+  /// Whether a request that came over UDP may still come again, or its response have to be sent again.
+  public var holdsDatagramRequests: Bool {
+    var found = false
+    transactions.forEachServer { server in found = found || !server.source.transport.isReliable }
+    return found
+  }
+
   /// The connections over which requests came, or went, that have yet to be answered.
   public var busyConnections: Set<StreamFlow> {
     var busy: Set<StreamFlow> = []

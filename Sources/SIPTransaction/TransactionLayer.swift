@@ -72,6 +72,9 @@ public final class TransactionLayer {
 
   /// The transaction that a handle names; nil when it is over.
   public func client(_ handle: SlotHandle) -> ClientTransaction? { clients[handle] }
+  /// Shows every server transaction.
+  public func forEachServer(_ body: (ServerTransaction) -> Void) { servers.forEach { _, server in body(server) } }
+
   /// The transaction that a handle names; nil when it is over.
   public func server(_ handle: SlotHandle) -> ServerTransaction? { servers[handle] }
 

@@ -19,6 +19,9 @@ final class Departure: HandOverDelegate {
   private static let recordsAtOnce = 64
   /// How long it stays when all is done: others may still be on their way to the next process.
   private static let linger = Duration.seconds(1)
+  /// The same while requests over UDP may come again, or what was answered be lost (RFC 3261 §17.2: T2 and a little more; not for the whole of
+  /// 64*T1, as earlier processes hold up the next replacement of the slot).
+  private static let datagramLinger = Duration.seconds(5)
   /// How long connections that can't be moved stay: handshakes under way, peers with certificates, SSL objects. Then they are closed, a twentieth
   /// each second, so that clients don't come back all at once.
   private static let patience = Duration.seconds(10)
@@ -124,6 +127,10 @@ final class Departure: HandOverDelegate {
   /// False when the socket has no room.
   private func tell(_ id: UInt64) -> Bool {
     guard let link else { return true }
+    let identity = node.transport.identity
+    let name = StreamFlow(node: identity.node, slot: identity.slot, epoch: identity.epoch, connection: id)
+    // What its REGISTER brings goes with it: it is this one's turn again when that is known.
+    if node.core.isRegistering(over: .stream(name)) { return true }
     state.removeAll(keepingCapacity: true)
     HandOverMessage.connection.append(to: &state)
     state.append(bigEndian: id, 8)
@@ -186,7 +193,7 @@ final class Departure: HandOverDelegate {
   private func finishIfDone() {
     // Handshakes have ended meanwhile, and what was much to send has become less.
     queue = node.transport.movableConnections.filter { !refused.contains($0) }
-    if !queue.isEmpty { return wake(after: .zero) }
+    if !queue.isEmpty { return wake(after: .milliseconds(2)) }
     let now = node.loop.now
     guard onTheirWay.isEmpty else { return wake(after: .milliseconds(20)) }
     if !isComplete, node.transport.counters.handshakes == 0 || now - start >= .seconds(1) {
@@ -200,7 +207,8 @@ final class Departure: HandOverDelegate {
     if isComplete, isFree, !isNeeded || now - start >= Self.longest {
       let since = doneSince ?? now
       doneSince = since
-      if now - since >= Self.linger { return node.stop() }
+      let linger = node.core.holdsDatagramRequests ? Self.datagramLinger : Self.linger
+      if now - since >= linger { return node.stop() }
     } else {
       doneSince = nil
     }

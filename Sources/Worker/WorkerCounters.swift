@@ -32,13 +32,16 @@ final class WorkerCounters: DeadlineOwner {
   private let loop: EventLoop
   private let read: () -> Readings
   private var readings: [(position: Int, value: (Readings) -> UInt64)] = []
+  /// What processes before counted, by the place of the reading.
+  private var base: [UInt64] = []
   private var deadline: DeadlineID?
   private var next: Instant
   private var isScheduled = false
 
   /// Takes the page of the slot over; `read` tells what stands there from now on.
   init(
-    pages: SharedPages, slot: Int, generation: UInt16, loop: EventLoop, read: @escaping () -> Readings
+    pages: SharedPages, slot: Int, generation: UInt16, counted: [UInt64] = [], loop: EventLoop,
+    read: @escaping () -> Readings
   ) {
     self.pages = pages
     self.slot = slot
@@ -47,6 +50,13 @@ final class WorkerCounters: DeadlineOwner {
     next = loop.now
     for (name, value) in Self.sources() {
       if let position = CounterTable.position(of: name) { readings.append((position, value)) }
+    }
+    let isFollowing = pages.header(slot: slot) != nil
+    base = readings.enumerated().map { index, reading in
+      guard isFollowing, CounterTable.all[reading.position].kind == .counter else { return 0 }
+      let before = pages.value(slot: slot, position: reading.position)
+      let own = index < counted.count ? counted[index] : 0
+      return before > own ? before - own : 0
     }
     let header = SharedPages.Header(
       generation: generation, process: System.processID, startedAt: System.wallMilliseconds)
@@ -65,10 +75,19 @@ final class WorkerCounters: DeadlineOwner {
   /// The turn that it begins writes.
   func deadlinePassed(_: DeadlineID) { isScheduled = false }
 
+  /// Writes for the last time, and returns what this process has counted, for when it goes on.
+  func finish() -> [UInt64] {
+    write()
+    let now = read()
+    return readings.map { $0.value(now) }
+  }
+
   private func write() {
     next = loop.now + Self.interval
     let now = read()
-    for (position, value) in readings { pages.set(slot: slot, position: position, value(now)) }
+    for (index, reading) in readings.enumerated() {
+      pages.set(slot: slot, position: reading.position, base[index] &+ reading.value(now))
+    }
   }
 
   /// Where each number of the table comes from.

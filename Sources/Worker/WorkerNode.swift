@@ -66,6 +66,8 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
   var arrival: Arrival?
   /// Moves clients elsewhere.
   var movingOff: MovingOff?
+  /// What it had counted when the next process began to; that goes on from there.
+  private var counted: [UInt64] = []
   private var drainEnd: Instant?
   /// Until when it is waited for what has yet to be written; then the worker ends.
   var stopEnd: Instant?
@@ -156,7 +158,7 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
     transport.isMuted = false
     counters = pages.map { pages in
       WorkerCounters(
-        pages: pages, slot: Int(identity.slot), generation: identity.generation, loop: loop
+        pages: pages, slot: Int(identity.slot), generation: identity.generation, counted: counted, loop: loop
       ) { [unowned self] in self.readings }
     }
   }
@@ -164,6 +166,7 @@ final class WorkerNode: TransportDelegate, DeadlineOwner {
   /// The next process of the slot writes there.
   func stopCounting() {
     transport.isMuted = true
+    counted = counters?.finish() ?? []
     counters = nil
   }
 

@@ -51,7 +51,8 @@ struct WorkerContractTests {
     .answer(id: 0x0102_0304, isLast: false, octets: [9]), .answer(id: 0, isLast: true, octets: []),
     .prepare(version: .max), .prepared(version: 0x0102_0304_0506_0708),
     .refused(version: 2, reason: "the certificate of “default” has expired"), .refused(version: 2, reason: ""),
-    .commit(version: 3), .abort(version: 4), .slotEnded(slot: 513, generation: 65_534),
+    .commit(version: 3), .abort(version: 4), .slotEnded(slot: 513, generation: 65_534), .stay,
+    .moveOff(seconds: 86_400, refuses: true), .moveOff(seconds: 1, refuses: false),
   ]
 
   @Test("a control message survives the way; another version, kind or a part of it is none", arguments: everyMessage)

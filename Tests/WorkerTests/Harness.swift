@@ -17,7 +17,7 @@ final class Bench {
 
   init(
     _ more: [(String, SettingNode)] = [], page: Int32 = -1, slot: UInt16 = 0, slots: UInt16 = 1, generation: UInt16 = 1,
-    linkDirectory: String = "", location: (any LocationService)? = nil
+    linkDirectory: String = "", takesOver: Bool = false, location: (any LocationService)? = nil
   ) throws {
     System.ignoreBrokenPipes()
     let pairs: [(String, SettingNode)] =
@@ -32,7 +32,7 @@ final class Bench {
     let configuration = try #require(resolved.configuration, "\(resolved.errors)")
     let arguments = WorkerArguments(
       configuration: 3, control: 4, slot: slot, slots: slots, generation: generation, epoch: 0xE0, listeners: [],
-      linkDirectory: linkDirectory, page: page)
+      linkDirectory: linkDirectory, page: page, handOver: takesOver ? 0 : -1)
     loop = try EventLoop()
     node = try WorkerNode(
       configuration, arguments: arguments, loop: loop,

@@ -1,3 +1,4 @@
+import Configuration
 import Glibc
 import Reactor
 import SIPServer
@@ -11,14 +12,28 @@ struct SuccessionTests {
   /// The processes of one slot in one process, each with its loop.
   private final class Slot {
     let location = SharedLocation()
+    private let memory: Descriptor
+    private let pages: SharedPages
     private(set) var desks: [SharedLocation.Desk] = []
     private(set) var benches: [Bench] = []
 
-    init() throws { try start() }
+    init() throws {
+      memory = try SharedPages.makeMemory(slots: 1)
+      pages = try SharedPages(mapping: memory.number, slots: 1)
+      try start()
+    }
+
+    /// What stands in the page of the slot.
+    func count(_ name: String) -> UInt64? {
+      CounterTable.position(of: name).map { pages.value(slot: 0, position: $0) }
+    }
 
     private func start() throws {
       desks.append(SharedLocation.Desk(location))
-      benches.append(try Bench(generation: UInt16(benches.count + 1), location: desks.last))
+      benches.append(
+        try Bench(
+          page: dup(memory.number), generation: UInt16(benches.count + 1), takesOver: !benches.isEmpty,
+          location: desks.last))
     }
 
     /// The next process takes over from the last; whether it has all connections in the end.
@@ -79,6 +94,20 @@ struct SuccessionTests {
     alice.send("MESSAGE", "sip:bob@example.test")
     #expect(slot.wait(bob) { $0.methods.last == "MESSAGE" })
     #expect(slot.isWhole)
+  }
+
+  @Test("counts go on from process to process")
+  func counts() throws {
+    let slot = try Slot()
+    var phones: [Phone] = []
+    for name in ["alice", "bob", "carol"] {
+      let bench = try #require(slot.benches.last)
+      phones.append(try bench.phone(name))
+      #expect(bench.register(phones[phones.count - 1]))
+      #expect(try slot.roll())
+    }
+    #expect(slot.turn { slot.count("registrar.accepted") == 3 })
+    #expect(slot.turn { slot.count("tcp.connections") == UInt64(phones.count) })
   }
 
   @Test("a CANCEL that comes to the third finds the call of the first")

@@ -16,7 +16,7 @@ USERS = [f"r{number:03d}" for number in range(90)]
 TRANSPORTS = ["tls", "tcp", "udp"]
 #: Operations in a second.
 RATE = 150
-ROLLS = 6
+ROLLS = 4
 KILLS = 4
 #: What a caller may get when the process died that had his connection, or the callee's, or knew his nonce.
 GONE = {200, 401, 404, 407, 408, 430, 480, 481, 487, "timeout", "caller lost"}

@@ -7,7 +7,7 @@ import signal
 from harness import check, story, wait_until
 from .rolling import Crowd, is_settled, processes
 
-UPGRADES = 3
+UPGRADES = 2
 
 
 class Programs:
