@@ -89,14 +89,19 @@ def address_limits(context):
         "limits": f"{{ connections_per_address: {most} }}"})
     context.servers.append(server)
     server.start()
-    channels = []
+    def decided():
+        return sum(server.control("stats.get", name)[0]["value"] for name in ("tcp.accepted", "tcp.refused_by_address"))
+
+    before, channels = decided(), []
     for _ in range(3 * most):
         try:
             channels.append(sip.Channel(server, "tcp", source="127.0.0.9"))
         except OSError:
             continue
     context.agents += channels
+    wait_until(lambda: decided() - before >= len(channels), 10, "a decision on each connection")
     wait_until(lambda: len(server.holders()) <= most, 5, f"the end of connections beyond {most}")
-    check(len(server.holders()) > most / 2, f"only {len(server.holders())} of {most} connections are left")
+    left = len(server.holders())
+    check(left > most / 2, f"only {left} of {most} connections are left")
     other = context.agent("alice", "tcp", server)
     other.register()
