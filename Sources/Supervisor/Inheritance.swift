@@ -32,6 +32,8 @@ struct Inheritance {
   /// The path of the program; the open file of the one before, to go back to.
   var program: String
   var previous: Int32
+  /// Whether a program has given it back: it isn't given any further.
+  var isReturned = false
   var epoch: UInt64
   var startedAt: Int64
   /// Memory with the ``ConfigurationBundle`` in force.
@@ -65,6 +67,7 @@ extension Inheritance {
   var json: JSONValue {
     .object([
       .init("version", .integer(Self.version)), .init("program", .string(program)), .init("previous", .count(previous)),
+      .init("returned", .bool(isReturned)),
       .init("epoch", .string(String(epoch, radix: 16))), .init("started", .integer(startedAt)),
       .init("configuration", .count(configuration)), .init("lock", .count(lock)), .init("control", .count(control)),
       .init("pages", .count(pages)),
@@ -104,6 +107,7 @@ extension Inheritance {
     self.ended = ended.compactMap { member in
       member.value.text.flatMap { UInt64($0) }.map { (member.name, $0) }
     }
+    isReturned = json["returned"] == .bool(true)
     self.links = links
     self.listeners = listeners.compactMap(Self.numbers)
     self.workers = workers.compactMap(Self.worker)
@@ -153,7 +157,9 @@ extension Inheritance {
 
   /// Has a program go on in this process: that of ``program``, or ``previous`` again. Comes back only with an error.
   func leave(to path: String?, environment: [(name: String, value: String)]) -> SystemError {
-    let octets = json.octets
+    var left = self
+    left.isReturned = path == nil
+    let octets = left.json.octets
     let memory = octets.withUnsafeBytes { clinux_sealed_memory("apus-inheritance", $0.baseAddress, $0.count) }
     if memory < 0 { return SystemError("memfd_create", code: -memory) }
     let holder = Descriptor(owning: memory)

@@ -80,7 +80,9 @@ extension NodeSupervisor {
   }
 
   /// Leaves the node to the program on the disk. Comes back only with an error.
-  private func leave() -> SystemError {
+  private func leave() -> any Error {
+    // What any program would fail at.
+    do { _ = try Self.findOwner(file) } catch { return error }
     let octets = file.bundle.encode()
     let memory = octets.withUnsafeBytes { clinux_sealed_memory("apus-configuration", $0.baseAddress, $0.count) }
     if memory < 0 { return SystemError("memfd_create", code: -memory) }
@@ -109,11 +111,23 @@ extension NodeSupervisor {
   /// Goes on with the node that the program before left, and returns the exit status.
   static func goOn(_ inheritance: Inheritance, path: String, executable: String, logger: Logger) -> Int32 {
     var logger = logger
+    let file: ConfigurationFile
+    let owner: ProcessOwner?
     do {
-      let file = try inheritedFile(inheritance)
+      (file, owner) = try suit(inheritance)
+    } catch {
+      if inheritance.isReturned {
+        logger.error("no program can go on with the node, which ends: \(error)")
+        return ExitStatus.failure
+      }
+      // Nothing was touched yet.
+      logger.error("the new program can't go on with the node, the one before does: \(error)")
+      let failure = inheritance.leave(to: nil, environment: ServiceManager.fromEnvironment().environment)
+      logger.error("\(failure)")
+      return ExitStatus.failure
+    }
+    do {
       if let level = Logger.Level(rawValue: file.configuration.log.level.rawValue) { logger.logLevel = level }
-      let owner = try findOwner(file)
-      // Up to here nothing was touched.
       let state = StateDirectory(inheriting: inheritance.lock, file.configuration.stateDirectory)
       defer { state.release() }
       let node = try NodeSupervisor(
@@ -122,24 +136,22 @@ extension NodeSupervisor {
       clinux_close(inheritance.previous)
       clinux_close(inheritance.configuration)
       return try node.run(inheriting: inheritance)
-    } catch let error as Unsuitable {
-      logger.error("the new program can't go on with the node, the one before does: \(error.reason)")
-      let failure = inheritance.leave(to: nil, environment: ServiceManager.fromEnvironment().environment)
-      logger.error("\(failure)")
     } catch { logger.error("the new program can't go on with the node: \(error)") }
     return ExitStatus.failure
   }
 
-  /// Why this program can't go on with a node.
-  private struct Unsuitable: Error { let reason: String }
+  /// The settings in force have another form than this program reads.
+  private struct OtherVersion: Error, CustomStringConvertible {
+    var description: String { "the settings in force are of another version" }
+  }
 
-  private static func inheritedFile(_ inheritance: Inheritance) throws(Unsuitable) -> ConfigurationFile {
+  /// What this program needs to go on, without touching anything: the settings in force, the user that it runs as.
+  private static func suit(_ inheritance: Inheritance) throws -> (ConfigurationFile, ProcessOwner?) {
     guard let octets = Inheritance.readAll(inheritance.configuration),
       let bundle = ConfigurationBundle(decoding: octets)
-    else { throw Unsuitable(reason: "the settings in force are of another version") }
-    do throws(SettingsErrors) { return try ConfigurationFile(inheriting: bundle) } catch {
-      throw Unsuitable(reason: "\(error)")
-    }
+    else { throw OtherVersion() }
+    let file = try ConfigurationFile(inheriting: bundle)
+    return (file, try findOwner(file))
   }
 
   static func machine(_ inheritance: Inheritance) -> SupervisorMachine {

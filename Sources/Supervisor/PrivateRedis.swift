@@ -53,9 +53,9 @@ final class PrivateRedis {
   init(
     inheriting helper: Inheritance.Helper, stateDirectory: String, owner: ProcessOwner?, loop: EventLoop, logger: Logger
   ) throws {
-    guard let executable = RedisFiles.executable else { throw Problem.missing }
     guard helper.descriptors.count >= 2 else { throw SystemError("redis-server of the program before", code: 71) }
-    self.executable = executable
+    // It runs already. Should it end when none is installed any more, starting it fails and is tried again.
+    executable = RedisFiles.executable ?? "/usr/bin/redis-server"
     files = RedisFiles(stateDirectory: stateDirectory)
     socket = files.socket
     lock = helper.descriptors[1]

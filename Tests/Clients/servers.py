@@ -105,6 +105,8 @@ class Server:
     name = ""
     #: Stories and groups of stories that this server is known to fail, with the reason; `--all` runs them even so.
     differs = {}
+    #: Variables of its process beside, or in place of, our own.
+    environment = {}
 
     def __init__(self, folder, binaries=None):
         self.folder = pathlib.Path(folder)
@@ -132,7 +134,8 @@ class Server:
     def start(self):
         self.prepare()
         self.process = spawn(
-            self.command(), self.log, cwd=self.folder, env={**os.environ, "SWIFT_BACKTRACE": "enable=no"})
+            self.command(), self.log, cwd=self.folder,
+            env={**os.environ, "SWIFT_BACKTRACE": "enable=no", **self.environment})
         deadline = time.monotonic() + 15
         while not self.accepts():
             if self.process.poll() is not None or time.monotonic() > deadline:

@@ -22,7 +22,10 @@ struct InheritanceTests {
   func roundTrip() throws {
     let json = try #require(JSONValue(reading: Self.sample.json.octets))
     let read = try #require(Inheritance(json))
-    #expect(read.json == Self.sample.json)
+    #expect(read.json == Self.sample.json && !read.isReturned)
+    var returned = Self.sample
+    returned.isReturned = true
+    #expect(Inheritance(returned.json)?.isReturned == true)
     #expect(read.workers == Self.sample.workers && read.retired == Self.sample.retired)
     #expect(read.redis == Self.sample.redis && read.admin == nil && read.epoch == .max)
     #expect(Set(read.descriptors) == Set(Int32(3)...16).union([50, 51]))
@@ -32,7 +35,7 @@ struct InheritanceTests {
   func others() throws {
     guard case .object(let members) = Self.sample.json else { return }
     #expect(Inheritance(.object(members + [.init("later", .array([]))])) != nil)
-    for member in members where !["redis", "admin"].contains(member.name) {
+    for member in members where !["redis", "admin", "returned"].contains(member.name) {
       #expect(Inheritance(.object(members.filter { $0.name != member.name })) == nil, "\(member.name)")
     }
     let version: [JSONValue.Member] = members.map { $0.name == "version" ? .init("version", 2) : $0 }

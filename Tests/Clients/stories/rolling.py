@@ -41,8 +41,10 @@ def is_settled(node, generation=None):
 class Crowd:
     """A node with registered users on all transports, traffic between them, and the connections that were lost."""
 
-    def __init__(self, context, workers=WORKERS, transports=TRANSPORTS, sections=None, users=USERS, binaries=None):
+    def __init__(self, context, workers=WORKERS, transports=TRANSPORTS, sections=None, users=USERS, binaries=None,
+                 environment=None):
         self.node = Node(context.folder / "server", binaries or context.server.binaries, workers, users, sections=sections)
+        self.node.environment = environment or {}
         context.servers.append(self.node)
         self.node.start()
         self.group, self.lost = fleet.Fleet(), []

@@ -113,3 +113,28 @@ def unfit(context):
     crowd.finish()
     crowd.reach_all()
     crowd.close()
+
+
+@story("upgrading", "the redis-server of a node stays when none is installed any more, and comes back when one is again", limit=90,
+       suite="cluster")
+def without_redis_server(context):
+    programs, path = Programs(context), context.folder / "path"
+    path.mkdir()
+    redis_server = path / "redis-server"
+    redis_server.symlink_to(shutil.which("redis-server"))
+    crowd = Crowd(context, binaries=programs.folder, users=["r001", "r002"], environment={"PATH": str(path)})
+    node = crowd.node
+    before = redis_process(node)
+    redis_server.unlink()
+    upgraded(crowd, programs, lambda: node.control("upgrade"))
+    check(redis_process(node) == before, "redis-server is another process")
+    redis_server.symlink_to(shutil.which("redis-server"))
+    upgraded(crowd, programs, lambda: node.control("upgrade"))
+    done = crowd.finish()
+    failed = [operation for operation in done if operation.status != 200]
+    check(not crowd.lost, f"connections were lost: {crowd.lost}")
+    check(not failed, f"{len(failed)} of {len(done)} operations failed: {failed[:5]}")
+    os.kill(before, signal.SIGKILL)
+    wait_until(lambda: redis_process(node) not in (None, before), 10, "another redis-server")
+    crowd.reach_all()
+    crowd.close()
