@@ -127,6 +127,8 @@ final class Departure: HandOverDelegate {
   /// False when the socket has no room.
   private func tell(_ id: UInt64) -> Bool {
     guard let link else { return true }
+    // What can't go out yet would be told again when the turn comes again, and pile up.
+    if link.queuedBytes > Self.pieceSize { return false }
     let identity = node.transport.identity
     let name = StreamFlow(node: identity.node, slot: identity.slot, epoch: identity.epoch, connection: id)
     // What its REGISTER brings goes with it: it is this one's turn again when that is known.
