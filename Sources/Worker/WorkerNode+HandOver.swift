@@ -207,7 +207,7 @@ extension WorkerNode {
       guard let link = kinLink(generation) else { return false }
       link.send(frame, octets)
       return true
-    case .closed, .suspect, .recovered:
+    case .closed, .suspect, .recovered, .refused:
       // Transactions of either may use the connection.
       arrival?.link?.send(frame, octets)
       return false
