@@ -9,7 +9,8 @@ struct Serve: ParsableCommand {
     abstract: "Run a node in the foreground.",
     discussion: """
       TERM lets what is under way end, then ends the node; a second TERM or INT ends it at once. HUP reads the \
-      configuration again and says what is wrong with it or whether it changed. The log goes to standard error.
+      configuration again and says what is wrong with it or whether it changed. USR2 has the programs on the disk take over. \
+      The log goes to standard error.
       """)
 
   @Option(name: .long, help: "The settings file.")
