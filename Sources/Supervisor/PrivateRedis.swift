@@ -22,7 +22,6 @@ final class PrivateRedis {
 
   /// The socket at which workers reach it.
   let socket: String
-  private let executable: String
   private let files: RedisFiles
   private let owner: ProcessOwner?
   private let lock: Int32
@@ -38,8 +37,7 @@ final class PrivateRedis {
 
   /// Makes what it needs in the state directory; nothing is started yet.
   init(stateDirectory: String, owner: ProcessOwner?, loop: EventLoop, logger: Logger) throws {
-    guard let executable = RedisFiles.executable else { throw Problem.missing }
-    self.executable = executable
+    if RedisFiles.executable == nil { throw Problem.missing }
     files = RedisFiles(stateDirectory: stateDirectory)
     socket = files.socket
     lock = try files.takeLock()
@@ -54,8 +52,6 @@ final class PrivateRedis {
     inheriting helper: Inheritance.Helper, stateDirectory: String, owner: ProcessOwner?, loop: EventLoop, logger: Logger
   ) throws {
     guard helper.descriptors.count >= 2 else { throw SystemError("redis-server of the program before", code: 71) }
-    // It runs already. Should it end when none is installed any more, starting it fails and is tried again.
-    executable = RedisFiles.executable ?? "/usr/bin/redis-server"
     files = RedisFiles(stateDirectory: stateDirectory)
     socket = files.socket
     lock = helper.descriptors[1]
@@ -136,6 +132,9 @@ final class PrivateRedis {
   }
 
   private func spawn() {
+    guard let executable = RedisFiles.executable else {
+      return machine.ended(.notStarted("\(Problem.missing)"), System.monotonicNow, into: &actions)
+    }
     do throws(SystemError) {
       files.removeSocket()
       var ends: [Int32] = [-1, -1]

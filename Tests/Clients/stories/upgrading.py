@@ -44,7 +44,7 @@ def is_new(node, programs):
 
 
 def redis_process(node):
-    return next(row["pid"] for row in node.control("core.ps") if row["role"] == "redis")
+    return next((row["pid"] for row in node.control("core.ps") if row["role"] == "redis"), None)
 
 
 def upgraded(crowd, programs, order):
@@ -115,7 +115,7 @@ def unfit(context):
     crowd.close()
 
 
-@story("upgrading", "the redis-server of a node stays when none is installed any more, and comes back when one is again", limit=90,
+@story("upgrading", "the redis-server of a node stays when none is installed any more, and is started again once one is", limit=90,
        suite="cluster")
 def without_redis_server(context):
     programs, path = Programs(context), context.folder / "path"
@@ -128,13 +128,14 @@ def without_redis_server(context):
     redis_server.unlink()
     upgraded(crowd, programs, lambda: node.control("upgrade"))
     check(redis_process(node) == before, "redis-server is another process")
+    os.kill(before, signal.SIGKILL)
+    crowd.until(lambda: "there is no redis-server in PATH" in node.log.read_text(), 10, "the complaint")
     redis_server.symlink_to(shutil.which("redis-server"))
+    crowd.until(lambda: redis_process(node) not in (None, before), 20, "another redis-server")
     upgraded(crowd, programs, lambda: node.control("upgrade"))
     done = crowd.finish()
     failed = [operation for operation in done if operation.status != 200]
     check(not crowd.lost, f"connections were lost: {crowd.lost}")
     check(not failed, f"{len(failed)} of {len(done)} operations failed: {failed[:5]}")
-    os.kill(before, signal.SIGKILL)
-    wait_until(lambda: redis_process(node) not in (None, before), 10, "another redis-server")
     crowd.reach_all()
     crowd.close()
