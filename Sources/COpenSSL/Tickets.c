@@ -7,6 +7,7 @@
 #include <openssl/params.h>
 #include <openssl/rand.h>
 #include <openssl/ssl.h>
+#include <openssl/x509.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -26,10 +27,24 @@ struct copenssl_tickets {
   int count;
 };
 
+struct session_judge {
+  bool (*judge)(SSL_CTX *context, X509 *certificate, void *argument);
+  void *argument;
+};
+
 static pthread_once_t slot_once = PTHREAD_ONCE_INIT;
 static int slot = -1;
+static int judge_slot = -1;
 
-static void make_slot(void) { slot = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL); }
+static void free_judge(void *parent, void *pointer, CRYPTO_EX_DATA *data, int index, long number, void *argument) {
+  (void)parent, (void)data, (void)index, (void)number, (void)argument;
+  OPENSSL_free(pointer);
+}
+
+static void make_slots(void) {
+  slot = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+  judge_slot = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, free_judge);
+}
 
 struct copenssl_tickets *copenssl_tickets_make(void) {
   uint8_t keys[80];
@@ -99,9 +114,31 @@ static int callback(SSL *connection, unsigned char *name, unsigned char *start, 
 }
 
 int copenssl_use_tickets(SSL_CTX *context, struct copenssl_tickets *tickets) {
-  pthread_once(&slot_once, make_slot);
+  pthread_once(&slot_once, make_slots);
   return slot >= 0 && SSL_CTX_set_ex_data(context, slot, tickets) &&
          SSL_CTX_set_tlsext_ticket_key_evp_cb(context, callback);
+}
+
+static SSL_TICKET_RETURN opened(SSL *connection, SSL_SESSION *session, const unsigned char *name, size_t length,
+                                SSL_TICKET_STATUS status, void *argument) {
+  (void)name, (void)length;
+  if (status != SSL_TICKET_SUCCESS && status != SSL_TICKET_SUCCESS_RENEW) return SSL_TICKET_RETURN_IGNORE_RENEW;
+  struct session_judge *judge = argument;
+  X509 *peer = SSL_SESSION_get0_peer(session);
+  if (peer != NULL && !judge->judge(SSL_get_SSL_CTX(connection), peer, judge->argument)) {
+    return SSL_TICKET_RETURN_IGNORE_RENEW;
+  }
+  return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
+}
+
+int copenssl_set_session_judge(SSL_CTX *context, bool (*judge)(SSL_CTX *context, X509 *certificate, void *argument),
+                               void *argument) {
+  pthread_once(&slot_once, make_slots);
+  struct session_judge *kept = judge_slot < 0 ? NULL : OPENSSL_malloc(sizeof *kept);
+  if (kept == NULL) return 0;
+  *kept = (struct session_judge){judge, argument};
+  OPENSSL_free(SSL_CTX_get_ex_data(context, judge_slot));
+  return SSL_CTX_set_ex_data(context, judge_slot, kept) && SSL_CTX_set_session_ticket_cb(context, NULL, opened, kept);
 }
 
 void copenssl_forbid_tickets(SSL_CTX *context) {

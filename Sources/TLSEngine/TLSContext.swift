@@ -1,5 +1,6 @@
 import COpenSSL
 import CTLSRecords
+import Glibc
 import Structures
 
 /// The versions of TLS that are spoken (RFC 9325 §3.1.1); the two oldest only where they are asked for (RFC 8996).
@@ -104,6 +105,8 @@ public final class TLSContext {
   let depth: RevocationSettings.Depth
   let issuers: IssuerTable
   private let ticketKeys: TicketKeyRing?
+  /// The time in seconds since 1970, by which certificates of continued sessions are looked at.
+  var clock: () -> Int64 = { Int64(time(nil)) }
   /// The certificate that we show; nil for a client without one.
   public let certificate: PeerCertificate?
   private let keyLog: KeyLog?
@@ -189,6 +192,7 @@ public final class TLSContext {
     CryptographicHash(.sha256).append(hashOf: facts.span, to: &identity)
     // At most 32 octets, which is what SHA-256 has.
     if copenssl_set_session_identity(pointer, identity, identity.count) != 1 { throw .configuration("profile") }
+    try judgeSessions()
     guard let ticketKeys else { return copenssl_forbid_tickets(pointer) }
     if copenssl_use_tickets(pointer, ticketKeys.pointer) != 1 { throw .configuration("ticket keys") }
   }

@@ -40,7 +40,7 @@ struct AuthoritySet {
   /// A context with a leaf of the intermediate (none: a client without) that trusts the root, with these lists.
   func context(
     _ role: TLSContext.Role, leaf: String? = nil, lists: [String] = [], issuers: IssuerTable = IssuerTable(),
-    _ change: (inout TLSSettings) -> Void = { _ in }
+    tickets: TicketKeyRing? = nil, _ change: (inout TLSSettings) -> Void = { _ in }
   ) throws -> TLSContext {
     var settings = TLSSettings()
     if let leaf {
@@ -51,7 +51,7 @@ struct AuthoritySet {
     settings.verification = .required
     settings.revocation.lists = try lists.map { .init(name: $0, octets: try octets($0)) }
     change(&settings)
-    return try TLSContext(role, settings, issuers: issuers)
+    return try TLSContext(role, settings, issuers: issuers, tickets: tickets)
   }
 
   /// What comes of a handshake in which the side in `role` looks the other up in lists.

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 typedef struct ssl_ctx_st SSL_CTX;
+typedef struct x509_st X509;
 
 struct copenssl_tickets;
 
@@ -22,6 +23,10 @@ void copenssl_tickets_free(struct copenssl_tickets *tickets);
 void copenssl_tickets_add(struct copenssl_tickets *tickets, uint64_t epoch, const uint8_t *keys);
 // Lets a server's context seal and open tickets with these keys, which must outlive its handshakes.
 int copenssl_use_tickets(SSL_CTX *context, struct copenssl_tickets *tickets);
+// Asks, before a session is continued in which the client proved a certificate, whether that still counts; if not, there is a
+// full handshake. To be set for the context that handshakes begin with; `context`: the one that the server name chose.
+int copenssl_set_session_judge(SSL_CTX *context, bool (*judge)(SSL_CTX *context, X509 *certificate, void *argument),
+                               void *argument);
 // Gives out no tickets and takes none.
 void copenssl_forbid_tickets(SSL_CTX *context);
 
