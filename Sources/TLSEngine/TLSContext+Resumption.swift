@@ -19,6 +19,10 @@ extension TLSContext {
   /// Whether a session may go on in which the client proved this certificate; else there is a full handshake.
   private func permitsContinuation(of certificate: OpaquePointer) -> Bool {
     let now = clock()
-    return copenssl_not_before(certificate) <= now && now <= copenssl_not_after(certificate)
+    guard copenssl_not_before(certificate) <= now, now <= copenssl_not_after(certificate) else { return false }
+    // RFC 8446 §2.2: the session has no chain, and lists are looked at along chains.
+    if !lists.isEmpty { return false }
+    // Without the issuer nobody can be asked for the status.
+    return ocsp.mode == .off || issuer(of: certificate) != nil
   }
 }

@@ -49,4 +49,46 @@ struct ContinuedCertificateTests {
     // By its own clock OpenSSL still finds the certificate good.
     #expect(after == .done && !other.facts.isResumed && other.facts.isVerified)
   }
+
+  struct Lists: CustomTestStringConvertible, Sendable {
+    let peer: String
+    let list: String
+    let refusal: TLSError.Kind
+
+    var testDescription: String { "\(peer) by \(list)" }
+  }
+
+  @Test(
+    "lists are looked at again, by a worker that knows nothing of the client",
+    arguments: [
+      Lists(peer: "revoked", list: "middle.crl", refusal: .revoked),
+      Lists(peer: "good", list: "expired.crl", refusal: .crlExpired),
+      Lists(peer: "good", list: "root.crl", refusal: .certificate),
+    ], [TLSProtocolVersion.v12, .v13])
+  func lists(_ test: Lists, _ version: TLSProtocolVersion) throws {
+    let (step, _) = try again(test.peer, version, from: try server(), at: try server(lists: [test.list]))
+    guard case .failed(let error) = step else {
+      Issue.record("\(step)")
+      return
+    }
+    #expect(error.kind == test.refusal)
+  }
+
+  @Test(
+    "where the status is asked for, a session is continued if its issuer is known, so that it can be",
+    arguments: [TLSProtocolVersion.v12, .v13])
+  func status(_ version: TLSProtocolVersion) throws {
+    func asking(_ issuers: IssuerTable) throws -> TLSContext {
+      try server(issuers: issuers) {
+        $0.revocation.ocsp.mode = .soft
+        // For that the issuer of our own certificate is kept, which is that of the client's.
+        $0.revocation.stapling = false
+      }
+    }
+    let one = try asking(IssuerTable())
+    let (known, continued) = try again("good", version, from: one, at: one)
+    #expect(known == .done && continued.facts.isResumed && continued.peerChain?.query != nil)
+    let (unknown, other) = try again("good", version, from: one, at: try asking(IssuerTable()))
+    #expect(unknown == .done && !other.facts.isResumed && other.peerChain?.query != nil)
+  }
 }
