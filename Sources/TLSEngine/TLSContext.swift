@@ -112,6 +112,9 @@ public final class TLSContext {
   private let keyLog: KeyLog?
   let pointer: OpaquePointer
   private(set) var named = NameTable<TLSContext>()
+  private var isRetired = false
+  /// Sessions that began with it and are no further.
+  private var handshakes = 0
 
   /// A context ready for use; the error names what can't be used and why. What has to be kept of peers' certificates goes to
   /// `issuers`, which contexts may share. A server's session tickets are sealed with `tickets`; nil: it gives out none.
@@ -156,12 +159,25 @@ public final class TLSContext {
   deinit { copenssl_context_free(pointer) }
 
   /// Forgets what ``setContext(_:forServerName:)`` told this context and those that it knows: contexts that know each other
-  /// live for ever. To be called when connections begin with others from now on.
+  /// live for ever. To be called when connections begin with others from now on. Handshakes that are under way go on by the
+  /// names of before: what they are for, and what is asked of the peer, may not change in the middle.
   public func retire() {
-    let known = named.values
-    named = NameTable()
-    for context in known { context.retire() }
+    if isRetired { return }
+    isRetired = true
+    for context in named.values { context.retire() }
+    forgetNames()
   }
+
+  /// A server's session begins with it. To be followed by ``endHandshake()``.
+  func beginHandshake() { handshakes += 1 }
+
+  /// What the session ends with is known, or that it never will be.
+  func endHandshake() {
+    handshakes -= 1
+    forgetNames()
+  }
+
+  private func forgetNames() { if isRetired, handshakes == 0 { named = NameTable() } }
 
   /// Serves clients that name `serverName` (RFC 6066 §3; letters compared without case, `*.domain` is all below it) from `context`, all others from this one.
   public func setContext(_ context: TLSContext, forServerName serverName: String) {

@@ -44,6 +44,8 @@ public final class TLSSession {
   private var kept = KeptFacts()
   private let descriptor: Int32
   private let isServer: Bool
+  /// Whether its context counts it among the handshakes under way.
+  private var isCounted = false
   private(set) var isUsable = true
   /// Whether another process may use its keys.
   private(set) var isLent = false
@@ -72,6 +74,10 @@ public final class TLSSession {
     self.descriptor = descriptor
     isServer = context.role == .server
     if context.detaches { records = tlsrecords_watch(connection) }
+    if isServer {
+      context.beginHandshake()
+      isCounted = true
+    }
     guard context.role == .client, let peerName else { return }
     name = peerName
     guard CertificateNames.literal(peerName) == nil else { return }
@@ -108,6 +114,7 @@ public final class TLSSession {
   }
 
   deinit {
+    endHandshake()
     if let connection { copenssl_connection_free(connection) }
     if let records { tlsrecords_free(records) }
   }
@@ -127,15 +134,26 @@ public final class TLSSession {
         return .failed(refusal)
       }
       isEstablished = true
-      context = usedContext(of: connection)
+      let used = usedContext(of: connection)
+      endHandshake()
+      context = used
       peerChain = context.flatMap { PeerChain(connection, context: $0) }
       if !isServer { staple = readStaple(connection) }
       detach(connection)
       return .done
     case copenssl_want_read: return .wantRead
     case copenssl_want_write: return .wantWrite
-    default: return .failed(failure(result))
+    default:
+      let error = failure(result)
+      endHandshake()
+      return .failed(error)
     }
+  }
+
+  private func endHandshake() {
+    guard isCounted else { return }
+    isCounted = false
+    context?.endHandshake()
   }
 
   /// At once after the handshake nothing of what follows is inside the SSL object: nothing can get lost.

@@ -119,4 +119,35 @@ struct ContextReplacementTests {
     }
     #expect(one == nil && two == nil)
   }
+
+  @Test(
+    "a handshake that began before goes on by the names of then", arguments: [TLSProtocolVersion.v12, .v13], [0, 1, 2])
+  func handshakeUnderWay(_ version: TLSProtocolVersion, _ steps: Int) throws {
+    let setting = try Setting()
+    weak var closed: TLSContext?
+    do {
+      var server: TLSContext? = try setting.server { $0.profile = "open" }
+      let client = try setting.client {
+        $0.maximumVersion = version
+        // In TLS 1.3 the server asks for another hello (RFC 8446 §4.1.4), with the group that it has.
+        $0.groups = "P-521:X25519:P-256"
+      }
+      func prepare() throws -> Wire {
+        let first = try #require(server)
+        let pair = try setting.authority.makeServerCertificate(names: ["closed.test"], days: 1)
+        let other = try setting.server(pair) { $0.profile = "closed" }
+        closed = other
+        for context in [first, other] { context.setContext(other, forServerName: "closed.test") }
+        return try Wire(first, client, name: "closed.test")
+      }
+      let wire = try prepare()
+      if steps > 0 { #expect(wire.client.handshake() == .wantRead) }
+      if steps > 1 { #expect(wire.server.handshake() == .wantRead) }
+      server?.retire()
+      server = nil
+      #expect(wire.handshake() == (.done, .done))
+      #expect(wire.server.takeContext()?.profile == "closed")
+    }
+    #expect(closed == nil)
+  }
 }
