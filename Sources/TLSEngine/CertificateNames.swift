@@ -31,7 +31,7 @@ public struct CertificateNames: Hashable, Sendable {
   public var identities: [String] {
     let fromURIs = uris.compactMap(Self.domain(ofURI:))
     if !fromURIs.isEmpty { return fromURIs }
-    if !dnsNames.isEmpty { return dnsNames.map { $0.lowercased() } }
+    if !dnsNames.isEmpty { return dnsNames.filter(Self.isASCII).map { $0.lowercased() } }
     guard !hasAlternativeNames, let commonName, Self.isDNSName(commonName) else { return [] }
     return [commonName.lowercased()]
   }
@@ -61,6 +61,7 @@ public struct CertificateNames: Hashable, Sendable {
 
   /// RFC 5922 §7.1: the host of a `sip` URI that names no user; anything else is no domain identity.
   private static func domain(ofURI uri: String) -> String? {
+    guard isASCII(uri) else { return nil }
     let text = uri.lowercased()
     guard text.hasPrefix("sip:"), !text.contains("@") else { return nil }
     let rest = text.dropFirst(4)
@@ -68,6 +69,9 @@ public struct CertificateNames: Hashable, Sendable {
       rest.hasPrefix("[") ? rest.prefix { $0 != "]" } + "]" : rest.prefix { $0 != ":" && $0 != ";" && $0 != "?" }
     return host.isEmpty ? nil : String(host)
   }
+
+  /// RFC 5280 §4.2.1.6: names are IA5 strings. Others would be compared as Unicode does, by which different octets are equal.
+  private static func isASCII(_ text: String) -> Bool { text.utf8.allSatisfy { $0 < 0x80 } }
 
   private static func isDNSName(_ text: String) -> Bool {
     let allowed = text.utf8.allSatisfy {

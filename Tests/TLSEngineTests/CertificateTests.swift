@@ -39,6 +39,10 @@ struct CertificateNamesTests {
       Row(names: CertificateNames(dnsNames: [".example.com"]), domain: "foo.example.com", matches: false),
       Row(names: CertificateNames(dnsNames: ["foo.example.com"]), domain: "example.com", matches: false),
       Row(names: CertificateNames(dnsNames: ["example.com\0.evil.test"]), domain: "example.com", matches: false),
+      // The Kelvin sign, of which Unicode says that it is a K.
+      Row(names: CertificateNames(dnsNames: ["ban\u{212A}.test"]), domain: "bank.test", matches: false),
+      Row(names: CertificateNames(uris: ["sip:ban\u{212A}.test"]), domain: "bank.test", matches: false),
+      Row(names: CertificateNames(uris: ["\u{17F}ip:bank.test"]), domain: "bank.test", matches: false),
       Row(names: CertificateNames(commonName: "example.com"), domain: "example.com", matches: true),
       Row(
         names: CertificateNames(dnsNames: ["other.test"], commonName: "example.com"), domain: "example.com",
