@@ -52,19 +52,24 @@ struct CertificateMapping: Equatable {
         for uri in certificate.names.uris where pattern.matches(uri.utf8) { add(rule.proof, nil, nil, to: &finding) }
       case .dnsName(let pattern):
         for name in certificate.names.dnsNames where pattern.matches(name.utf8) {
-          add(rule.proof, nil, name.lowercased(), to: &finding)
+          add(rule.proof, nil, Self.host(name), to: &finding)
         }
       case .commonName(let pattern):
         // A longer one than names may be was cut when it was read.
         guard let name = certificate.names.commonName, pattern.matches(name.utf8) else { continue }
         let at = name.lastIndex(of: "@")
         let host = at.map { String(name[name.index(after: $0)...]) } ?? name
-        add(rule.proof, at.map { Array(name[..<$0].utf8) }, host.lowercased(), to: &finding)
+        add(rule.proof, at.map { Array(name[..<$0].utf8) }, Self.host(host), to: &finding)
       case .fingerprint(let octets):
         if certificate.fingerprint == octets { add(rule.proof, nil, nil, to: &finding) }
       }
     }
     return finding
+  }
+
+  /// A host in small letters; nil when it can't be one of ours: Unicode takes letters outside of ASCII for letters in it.
+  private static func host(_ name: String) -> String? {
+    name.utf8.allSatisfy { $0 < 0x80 } ? name.lowercased() : nil
   }
 
   /// Adds what a rule says of a name that matched it.

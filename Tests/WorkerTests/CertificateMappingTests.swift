@@ -24,7 +24,9 @@ struct CertificateMappingTests {
     }
     let tree = SettingNode.mapping(
       [
-        .init(key: "domains", position: .start, value: ["a.test": ["aliases": ["alias.test"]], "b.test": [:]]),
+        .init(
+          key: "domains", position: .start,
+          value: ["a.test": ["aliases": ["alias.test"]], "b.test": [:], "bank.test": [:]]),
         .init(key: "listen", position: .start, value: ["tcp:127.0.0.1:5060"]),
         .init(key: "identity", position: .start, value: ["certificates": .sequence(items, .start)]),
       ], .start)
@@ -85,5 +87,18 @@ struct CertificateMappingTests {
     let finding = mapping.finding(Self.certificate(names))
     #expect(finding.isTrusted && Self.proved(finding) == ["1@a.test", "2@a.test", "@b.test"])
     #expect(!mapping.finding(Self.certificate(CertificateNames(dnsNames: ["other.a.test"]))).isTrusted)
+  }
+
+  @Test("letters that Unicode takes for others name nobody of ours")
+  func foreignLetters() throws {
+    let mapping = try Self.mapping([("dns:*.test", "domain"), ("cn:*@*.test", "user"), ("uri:sip:*@*.test", "user")])
+    for names in [
+      CertificateNames(dnsNames: ["ban\u{212A}.test"]), CertificateNames(commonName: "alice@ban\u{212A}.test"),
+      CertificateNames(uris: ["sip:alice@ban\u{212A}.test"]),
+    ] {
+      #expect(Self.proved(mapping.finding(Self.certificate(names))) == [])
+    }
+    let own = CertificateNames(commonName: "alice@BANK.test")
+    #expect(Self.proved(mapping.finding(Self.certificate(own))) == ["alice@bank.test"])
   }
 }
