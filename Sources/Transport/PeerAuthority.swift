@@ -41,8 +41,9 @@ extension TransportLayer {
         counters.endedRevoked += 1
         connection.session?.shutdown()
         connection.end(.tls(error))
+      case .judged: connection.settle(refusal: error)
       // Those with a certificate are never moved.
-      case .connecting, .handshaking, .judged, .draining, .leaving, .arriving, .closed: break
+      case .connecting, .handshaking, .draining, .leaving, .arriving, .closed: break
       }
     }
   }

@@ -128,4 +128,20 @@ struct PeerAuthorityTests {
     #expect(bench.recorder.reasons == [.tls(error)])
     client.close()
   }
+
+  @Test("who is refused while the judgement is open doesn't come in by it")
+  func refusedWhileOpen() throws {
+    let judge = Judge()
+    let (bench, client) = try Self.judged(judge)
+    #expect(bench.turn { judge.asked.count == 1 })
+    guard case .stream(let name)? = judge.asked.first?.id else { return #expect(Bool(false)) }
+    bench.layer.endConnections { _ in nil }
+    #expect(bench.layer.counters.connections == 1)
+    bench.layer.endConnections { _ in TLSError(.revoked, "certificate revoked") }
+    bench.layer.settle(name.connection, refusal: nil)
+    #expect(bench.turn { bench.layer.counters.connections == 0 })
+    #expect(bench.layer.counters.handshakeFailures[Int(TLSError.Kind.revoked.rawValue)] == 1)
+    #expect(bench.recorder.opened.isEmpty && bench.recorder.messages.isEmpty)
+    client.close()
+  }
 }
