@@ -19,7 +19,8 @@ struct StatusBook {
   /// How long nobody is asked again after a failure, in seconds.
   static let failureLife: Int64 = 5
 
-  private var entries: [[UInt8]: (status: Status, until: Int64)] = [:]
+  /// `since`: when it was known to be so; 0 for failures.
+  private var entries: [[UInt8]: (status: Status, since: Int64, until: Int64)] = [:]
 
   /// How many are known.
   var count: Int { entries.count }
@@ -30,14 +31,18 @@ struct StatusBook {
     return entry.status
   }
 
-  /// Keeps what an answer says, and returns it.
+  /// Keeps what an answer says, unless what is known is newer; returns what is known then. Answers can be kept and shown
+  /// again, for instance by a server that was revoked meanwhile.
   mutating func note(_ answer: OCSPAnswer, to question: [UInt8], at now: Int64) -> Status {
     let next = answer.nextUpdate ?? now + Self.shortLife
     let until = min(next, now + Self.longestLife)
+    if let known = newer(than: answer, question, now) { return known }
     switch answer.status {
-    case .good: return keep(.good, question, until, now)
-    case .revoked: return keep(.revoked, question, until, now)
-    case .unknown: return keep(.unknown("the responder doesn't know it"), question, now + Self.failureLife, now)
+    case .good: return keep(.good, question, answer.thisUpdate, until, now)
+    case .revoked: return keep(.revoked, question, answer.thisUpdate, until, now)
+    case .unknown:
+      let status = Status.unknown("the responder doesn't know it")
+      return keep(status, question, answer.thisUpdate, now + Self.failureLife, now)
     case .useless(let reason): return noteFailure(reason, of: question, at: now)
     }
   }
@@ -45,16 +50,25 @@ struct StatusBook {
   /// Keeps that nothing can be found out for now. What was known before and holds goes on.
   mutating func noteFailure(_ reason: String, of question: [UInt8], at now: Int64) -> Status {
     if let known = status(of: question, at: now), known == .good || known == .revoked { return known }
-    return keep(.unknown(reason), question, now + Self.failureLife, now)
+    return keep(.unknown(reason), question, 0, now + Self.failureLife, now)
   }
 
-  private mutating func keep(_ status: Status, _ question: [UInt8], _ until: Int64, _ now: Int64) -> Status {
+  private func newer(than answer: OCSPAnswer, _ question: [UInt8], _ now: Int64) -> Status? {
+    guard let entry = entries[question], now < entry.until else { return nil }
+    // Of two answers at one time nobody knows the order.
+    let isNewer = entry.status == .revoked ? entry.since >= answer.thisUpdate : entry.since > answer.thisUpdate
+    return isNewer ? entry.status : nil
+  }
+
+  private mutating func keep(
+    _ status: Status, _ question: [UInt8], _ since: Int64, _ until: Int64, _ now: Int64
+  ) -> Status {
     if entries.count >= Self.most, entries[question] == nil {
       entries = entries.filter { $0.value.until > now }
       // Any will do: it is asked for again.
       if entries.count >= Self.most, let victim = entries.keys.first { entries[victim] = nil }
     }
-    entries[question] = (status, until)
+    entries[question] = (status, since, until)
     return status
   }
 }

@@ -36,6 +36,22 @@ struct StatusBookTests {
     #expect(book.note(useless, to: [1], at: 3_000) == .unknown("bad"))
   }
 
+  @Test("an answer from before what is known changes nothing; of two at one time the worse counts")
+  func order() {
+    func answer(_ status: OCSPAnswer.Status, _ time: Int64) -> OCSPAnswer {
+      OCSPAnswer(status: status, thisUpdate: time, nextUpdate: 2_000)
+    }
+    var book = StatusBook()
+    _ = book.note(answer(.good, 1_000), to: [1], at: 1_100)
+    #expect(book.note(answer(.revoked, 1_050), to: [1], at: 1_100) == .revoked)
+    for (status, time) in [(OCSPAnswer.Status.good, Int64(1_000)), (.good, 1_050), (.unknown, 1_000)] {
+      #expect(book.note(answer(status, time), to: [1], at: 1_110) == .revoked)
+    }
+    #expect(book.status(of: [1], at: 1_999) == .revoked)
+    // A certificate on hold comes back (RFC 5280 §5.3.1).
+    #expect(book.note(answer(.good, 1_051), to: [1], at: 1_200) == .good)
+  }
+
   @Test("holds so many; who expired goes first")
   func bounds() {
     var book = StatusBook()
