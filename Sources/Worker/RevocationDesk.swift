@@ -126,10 +126,12 @@ final class RevocationDesk: PeerAuthority {
   private func judge(_ chain: PeerChain, _ staple: [UInt8]) -> PeerJudgement? {
     var problem = "none came"
     if !staple.isEmpty, let answer = chain.read(staple) {
-      if let query = chain.query { _ = book.note(answer, to: query.request, at: System.wallSeconds) }
       switch answer.status {
-      case .good: return .admitted
-      case .revoked: return .refused(TLSError(.revoked, "certificate revoked: \(chain)"))
+      case .good, .revoked:
+        let known = chain.query.map { book.note(answer, to: $0.request, at: System.wallSeconds) }
+        let isRevoked = answer.status == .revoked || known == .revoked
+        return isRevoked ? .refused(TLSError(.revoked, "certificate revoked: \(chain)")) : .admitted
+      // Anybody can send along what settles nothing: then the responder is asked.
       case .unknown: problem = "its responder doesn't know it"
       case .useless(let reason): problem = reason
       }
