@@ -37,6 +37,8 @@ final class RevocationDesk: PeerAuthority {
   private var log: Logger
   private var allowance: LogAllowance
   private(set) var contexts: TLSContexts?
+  /// The last contexts of profiles that went away: where a listener or a connection has them they serve on.
+  private var gone: [PeerProfile: TLSContext] = [:]
   private var book = StatusBook()
   /// Who waits for the answer to a question that was sent; nobody after a recheck.
   private var waiting: [[UInt8]: [Waiting]] = [:]
@@ -60,11 +62,13 @@ final class RevocationDesk: PeerAuthority {
 
   /// These contexts are in force now: who came in under others and is revoked by their lists has to go.
   func adopt(_ contexts: TLSContexts) {
+    for context in self.contexts?.all ?? [] { gone[PeerProfile(context)] = context }
+    for context in contexts.all { gone[PeerProfile(context)] = nil }
     self.contexts = contexts
-    transport.endConnections { self.contexts?.context(of: $0)?.revocation(of: $0) }
+    transport.endConnections { self.context(of: $0)?.revocation(of: $0) }
     issuers.keepLists(of: Set(contexts.lists.map(\.file)))
     ages.adopt(contexts.lists)
-    staples.adopt(contexts.server.values.flatMap(\.stapled))
+    staples.adopt((Array(contexts.server.values) + Array(gone.values)).flatMap(\.stapled))
     rechecks.adopt(contexts)
   }
 
@@ -76,7 +80,7 @@ final class RevocationDesk: PeerAuthority {
   }
 
   func judge(_ chain: PeerChain, staple: [UInt8], of flow: Flow) -> PeerJudgement {
-    guard let context = contexts?.context(of: chain) else { return .admitted }
+    guard let context = context(of: chain) else { return .admitted }
     if let error = context.revocation(of: chain) { return .refused(error) }
     if let judgement = judge(chain, staple) { return judgement }
     if context.ocsp.mode == .off { return .admitted }
@@ -121,6 +125,8 @@ final class RevocationDesk: PeerAuthority {
   var peers: [(flow: Flow, chain: PeerChain)] { transport.peerChains }
 
   // MARK: Status
+
+  private func context(of chain: PeerChain) -> TLSContext? { contexts?.context(of: chain) ?? gone[PeerProfile(chain)] }
 
   /// What follows from the response that a server sent along; nil: it doesn't settle anything.
   private func judge(_ chain: PeerChain, _ staple: [UInt8]) -> PeerJudgement? {
@@ -178,7 +184,7 @@ final class RevocationDesk: PeerAuthority {
     case .good: return nil
     case .revoked: return TLSError(.revoked, "certificate revoked: \(chain)")
     case .unknown(let reason):
-      if contexts?.context(of: chain)?.ocsp.mode == .hard {
+      if context(of: chain)?.ocsp.mode == .hard {
         return TLSError(.ocspUnavailable, "status of the certificate can't be found out: \(reason)")
       }
       if allowance.take(loop.now) {
@@ -192,12 +198,25 @@ final class RevocationDesk: PeerAuthority {
   }
 }
 
+/// A profile of one of the two roles.
+private struct PeerProfile: Hashable {
+  let isServer: Bool
+  let name: String
+
+  init(_ context: TLSContext) { (isServer, name) = (context.role == .server, context.profile) }
+
+  init(_ chain: PeerChain) { (isServer, name) = (chain.role == .server, chain.profile) }
+}
+
 extension TLSContexts {
+  /// The contexts of all profiles.
+  var all: [TLSContext] { Array(server.values) + Array(client.values) }
+
   /// The context that has the profile of a peer now.
   func context(of chain: PeerChain) -> TLSContext? {
     chain.role == .server ? server[chain.profile] : client[chain.profile]
   }
 
   /// The lists of all profiles.
-  var lists: [RevocationList] { (Array(server.values) + Array(client.values)).flatMap(\.lists) }
+  var lists: [RevocationList] { all.flatMap(\.lists) }
 }

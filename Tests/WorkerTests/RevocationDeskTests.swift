@@ -69,4 +69,18 @@ struct RevocationDeskTests {
     _ = desk.judge(try Self.chain("default"), staple: [1, 2, 3], of: try Self.flow())
     #expect(desk.figures.asked == 1)
   }
+
+  @Test("who is judged by a profile that went away is asked about as it says")
+  func goneProfile() throws {
+    let bench = try Bench()
+    let desk = bench.node.revocation
+    desk.adopt(try Self.contexts(["default", "old"], "hard"))
+    desk.adopt(try Self.contexts(["default"], "hard"))
+    // Nobody can be asked here.
+    guard case .refused(let error) = desk.judge(try Self.chain("old"), staple: [], of: try Self.flow()) else {
+      Issue.record("admitted")
+      return
+    }
+    #expect(error.kind == .ocspUnavailable && desk.figures.asked == 1)
+  }
 }
