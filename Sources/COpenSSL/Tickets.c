@@ -97,7 +97,7 @@ static int use(EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, const struct epoch_keys
 // 1: done, 2: done, and the client is to get a new ticket, 0: not ours, so a full handshake; negative: failed.
 static int callback(SSL *connection, unsigned char *name, unsigned char *start, EVP_CIPHER_CTX *cipher,
                     EVP_MAC_CTX *mac, int seals) {
-  const struct copenssl_tickets *tickets = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(connection), slot);
+  const struct copenssl_tickets *tickets = slot < 0 ? NULL : SSL_CTX_get_ex_data(SSL_get_SSL_CTX(connection), slot);
   if (tickets == NULL || tickets->count == 0) return seals ? -1 : 0;
   const struct epoch_keys *newest = &tickets->epochs[0];
   if (seals) {
@@ -142,6 +142,9 @@ int copenssl_set_session_judge(SSL_CTX *context, bool (*judge)(SSL_CTX *context,
 }
 
 void copenssl_forbid_tickets(SSL_CTX *context) {
+  // OpenSSL asks the context that a handshake begins with how tickets are sealed; the one that the server name chooses may
+  // have some, and without this they would be sealed with a key that never changes.
+  SSL_CTX_set_tlsext_ticket_key_evp_cb(context, callback);
   SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
   SSL_CTX_set_num_tickets(context, 0);
 }

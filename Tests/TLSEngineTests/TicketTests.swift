@@ -74,6 +74,22 @@ struct TicketTests {
     #expect(try !resumes(setting, version, from: context, at: context))
   }
 
+  @Test(
+    "are good at every worker for the names that have them, where others have none",
+    arguments: [TLSProtocolVersion.v12, .v13])
+  func namedOnly(_ version: TLSProtocolVersion) throws {
+    let setting = try Setting()
+    func listener() throws -> TLSContext {
+      var settings = TLSSettings()
+      settings.chain = setting.pair.certificate
+      settings.privateKey = setting.pair.privateKey
+      let context = try TLSContext(.server, settings)
+      context.setContext(try worker(setting, salts: [5: [1]]), forServerName: "example.test")
+      return context
+    }
+    #expect(try resumes(setting, version, from: try listener(), at: try listener()))
+  }
+
   @Test("are refused when other authorities are trusted since", arguments: [TLSProtocolVersion.v12, .v13])
   func otherAuthorities(_ version: TLSProtocolVersion) throws {
     let setting = try Setting()
