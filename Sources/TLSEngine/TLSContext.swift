@@ -203,6 +203,7 @@ public final class TLSContext {
   /// A session is continued under its own profile only, and only while that asks for the same proof of the peer.
   private func useTickets(_ settings: TLSSettings) throws(TLSError) {
     var facts = Array(settings.profile.utf8) + [0, UInt8(truncatingIfNeeded: verification.rawValue)]
+    facts += "\(settings.verifyDepth ?? -1) ".utf8
     facts += settings.authorities ?? []
     var identity: [UInt8] = []
     CryptographicHash(.sha256).append(hashOf: facts.span, to: &identity)

@@ -109,6 +109,17 @@ struct TicketTests {
     #expect(try !resumes(setting, version, from: before, at: after))
   }
 
+  @Test("are refused when fewer authorities may stand above a client since", arguments: [TLSProtocolVersion.v12, .v13])
+  func otherDepth(_ version: TLSProtocolVersion) throws {
+    let setting = try Setting()
+    func server(_ depth: Int?) throws -> TLSContext {
+      try setting.server(verification: .optional) { $0.verifyDepth = depth }
+    }
+    #expect(try resumes(setting, version, from: try server(2), at: try server(2)))
+    #expect(try !resumes(setting, version, from: try server(2), at: try server(1)))
+    #expect(try !resumes(setting, version, from: try server(nil), at: try server(1)))
+  }
+
   @Test("an epoch lasts twelve hours")
   func epochs() {
     #expect(TicketKeyRing.epoch(of: 0) == 1)
