@@ -210,7 +210,8 @@ public enum SettingsTable {
     Setting(
       "tls.server.*.session_tickets", .boolean, default: .written("yes"), reload: .live,
       "Whether clients get session tickets (RFC 5077, RFC 8446 §4.6.1), by which they come back at less cost, at any "
-        + "worker and after a restart. Their keys change every twelve hours."),
+        + "worker and after a restart. Their keys change every twelve hours. Where the profile has revocation lists, clients "
+        + "that show a certificate do a full handshake each time."),
     Setting(
       "tls.server.*.server_name", .list(.hostPattern), default: .written("[]"), reload: .live,
       example: "[sip.example.test]",
